@@ -1,0 +1,170 @@
+"""What is printed, and where: data on stdout as a table, TSV or JSON; everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+import typer
+
+Row = Sequence[Any]
+
+
+class Format(Enum):
+    """How data is printed."""
+
+    TABLE = "table"
+    TSV = "tsv"
+    JSON = "json"
+
+
+def format_of(as_json: bool, as_tsv: bool) -> Format:
+    """Return the format that the two options ask for."""
+    if as_json and as_tsv:
+        raise typer.BadParameter("--json and --tsv cannot be given together")
+    return Format.JSON if as_json else Format.TSV if as_tsv else Format.TABLE
+
+
+def error_line(message: str) -> None:
+    """Print one line about an error."""
+    print(f"w2v: error: {message}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print one line of information."""
+    print(message, file=sys.stderr)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON value on a line of its own."""
+    print(json.dumps(data, ensure_ascii=False), flush=True)
+
+
+def print_tsv(rows: Iterable[Row]) -> None:
+    """Print rows of tab-separated values."""
+    for row in rows:
+        print("\t".join(_plain(value) for value in row))
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None) -> None:
+    """Print a table: with lines and colour on a terminal, aligned columns elsewhere; nothing is ever cut off."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(title=None if title is None else Text(title), title_justify="left", box=box.SIMPLE_HEAD if terminal else None)
+    table.pad_edge = False
+    cells = [[_shown(value) for value in row] for row in rows]
+    for place, column in enumerate(columns):
+        numeric = all(isinstance(row[place], int | float) for row in rows) if isinstance(rows, list) and rows else False
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(width=None if terminal else 10_000, highlight=False)
+    console.print(table)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _plain(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e-3 else f"{value:.4f}"
+
+
+def setting_text(value: object) -> str:
+    """Return a setting's value as it stands in YAML.
+
+    >>> setting_text(None), setting_text(True), setting_text("line"), setting_text(0.0001)
+    ('null', 'true', 'line', '0.0001')
+    """
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def quantity(number: float) -> str:
+    """Return a number in at most three digits and a unit.
+
+    >>> [quantity(number) for number in (950, 12_558_317, 760_000)]
+    ['950', '12.6M', '760k']
+    """
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as h:mm:ss or m:ss.
+
+    >>> duration(75), duration(3700)
+    ('1:15', '1:01:40')
+    """
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+class ProgressLine:
+    """Progress on stderr: a bar on a terminal; elsewhere one plain line a while. Use as a context manager.
+
+    Args:
+        description: what is being done.
+        quiet: show nothing.
+    """
+
+    EVERY_SECONDS = 30.0
+
+    def __init__(self, description: str, quiet: bool = False) -> None:
+        self.description = description
+        self.quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> ProgressLine:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[detail]}"),
+                TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._bar.start()
+            self._task = self._bar.add_task(self.description, total=None, detail="")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: float, total: float | None, detail: str = "", description: str | None = None) -> None:
+        """Show that `done` of `total` is done, with some words about it."""
+        self.description = description or self.description
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, detail=detail, description=self.description)
+        elif not self.quiet and time.monotonic() - self._last >= self.EVERY_SECONDS:
+            self._last = time.monotonic()
+            share = f" {100 * done / total:.0f}%" if total else ""
+            left = f", {duration((total - done) * (self._last - self._started) / done)} left" if total and done else ""
+            self.say(f"{self.description}{share}{f', {detail}' if detail else ''}{left}")
+
+    def say(self, message: str) -> None:
+        """Print a line, with the time of day unless a person is watching."""
+        if self.quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(message, markup=False, highlight=False)
+        else:
+            note(message if sys.stderr.isatty() else f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}")

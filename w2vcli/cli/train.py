@@ -1,0 +1,121 @@
+"""`w2v train`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any, Optional
+
+import typer
+
+from w2vcli.cli.options import ConfigFile, Overrides, Quiet
+from w2vcli.cli.output import ProgressLine, duration, note, quantity
+from w2vcli.errors import InterruptedRunError
+
+
+def train(
+    corpus: Annotated[
+        list[str],
+        typer.Argument(metavar="CORPUS", help="Tokenised text: files, globs, folders, URLs, or - for standard input."),
+    ],
+    run: Annotated[str, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make, or to go on with.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    engine: Annotated[
+        Optional[str], typer.Option("--engine", metavar="NAME", help="The same as --set train.engine=NAME.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="If RUN was made from another config or text, start over instead of refusing.")
+    ] = False,
+    quiet: Quiet = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log every event to stderr as a JSON object a line.")] = False,
+) -> None:
+    """Train word vectors on tokenised text; the same command again goes on after an interruption.
+
+    Example: w2v train novels.tokens.txt.gz -o runs/novels -c configs/default.yaml --set word2vec.epochs=10
+
+    A finished run that nothing has changed is left as it is. SIGINT (Ctrl-C) and SIGTERM finish the block, save a
+    checkpoint and exit; a second one exits at once.
+    """
+    from w2vcli import training
+    from w2vcli.config import resolve
+
+    settings = resolve(config, [*(overrides or ()), *([f"train.engine={engine}"] if engine else [])]).config
+    stop = _StopSignal()
+    with ProgressLine("train", quiet or log_json) as line:
+        show = _log_json if log_json else _Reporter(line, quiet)
+        last = training.train(corpus, run, settings, force=force, progress=show, should_stop=stop)
+    if last["event"] == "stopped" and stop.number is not None:
+        name = signal.Signals(stop.number).name
+        raise InterruptedRunError(f"{run}: stopped by {name}; the same command goes on from here", stop.number)
+
+
+class _StopSignal:
+    """Remembers the first SIGINT or SIGTERM for the loop to find; the second one ends the program."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._catch)
+
+    def __call__(self) -> bool:
+        return self.number is not None
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            sys.exit(128 + number)
+        self.number = number
+        note("\nfinishing the block and saving; once more to stop at once")
+
+
+def _log_json(event: dict[str, Any]) -> None:
+    print(json.dumps(event, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+class _Reporter:
+    """Shows a run's events to a person."""
+
+    def __init__(self, line: ProgressLine, quiet: bool) -> None:
+        self.line = line
+        self.quiet = quiet
+        self.total_words = 0
+        self.epochs = 0
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        handler = getattr(self, "_" + event["event"].replace(" ", "_"), None)
+        if handler is not None:
+            handler(event)
+
+    def _warning(self, event: dict[str, Any]) -> None:
+        note(f"warning: {event['message']}")
+
+    def _encode(self, event: dict[str, Any]) -> None:
+        self.line.update(event["bytes"], event["total"], f"{event['bytes'] / 1e6:.0f} MB", "encode")
+
+    def _start(self, event: dict[str, Any]) -> None:
+        self.total_words, self.epochs = event["total_words"], event["epochs"]
+        if event["split"]:
+            note(f"warning: {event['split']} sentences had over 10,000 words and were split")
+        if event["resumed_from"]:
+            self.line.say(f"going on from {event['resumed_from']}")
+        self.line.say(
+            f"{event['words']:,} words in {event['sentences']:,} sentences; vocabulary {event['vocabulary']:,} of "
+            f"{event['distinct']:,} distinct words; engine {event['engine']}, {self.epochs} epochs"
+        )
+        self.line.update(event["done_words"], self.total_words, "", "train")
+
+    def _block(self, event: dict[str, Any]) -> None:
+        detail = f"epoch {event['epoch']}/{self.epochs} {quantity(event['words_per_second'])} words/s alpha {event['alpha']:.4f}"
+        self.line.update(event["words"], self.total_words, detail)
+
+    def _done(self, event: dict[str, Any]) -> None:
+        rate = event["words"] / event["seconds"] if event["seconds"] else 0
+        self.line.say(
+            f"{event['model']}: {event['vocabulary']:,} vectors; {event['words']:,} words in "
+            f"{duration(event['seconds'])} ({quantity(rate)} words/s)"
+        )
+
+    def _up_to_date(self, event: dict[str, Any]) -> None:
+        self.line.say(f"{event['model']}: up to date")

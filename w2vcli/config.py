@@ -1,0 +1,373 @@
+"""The settings: three sections, strict, and where each value came from.
+
+`resolve` merges defaults < file < `W2V_…` environment < `--set` and reports every mistake at once. The models
+below are the single source of each setting's name, default, bounds and description: `template`, the JSON schema
+and the error messages are all made from them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from w2vcli.errors import ConfigError
+
+DEFAULT = "default"
+
+
+def _setting(default: Any, description: str, usual: str | None = None, **bounds: Any) -> Any:
+    """Return a pydantic field with a description and the range of values people usually pick."""
+    return Field(default, description=description, json_schema_extra={"usual": usual} if usual else None, **bounds)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Preprocess(_Section):
+    """How raw text becomes sentences of tokens."""
+
+    tokenizer: Literal["unicode", "ascii"] = _setting(
+        "unicode",
+        "unicode: runs of any script's letters, marks and digits, with apostrophes and hyphens inside them; "
+        "ascii: lowercase, everything but a-z becomes a space.",
+    )
+    unit: Literal["line", "paragraph", "document"] = _setting(
+        "line",
+        "What no sentence crosses. line: each line stands alone; paragraph: hard-wrapped text, "
+        "a blank line ends the paragraph; document: a whole file.",
+    )
+    sentences: bool = _setting(
+        True, "Cut each unit into sentences at full stops, question and exclamation marks; false: a unit is one sentence."
+    )
+    lowercase: bool = _setting(True, "Lowercase every token (the ascii tokenizer always does).")
+
+
+class Word2Vec(_Section):
+    """Gensim's own keyword names and defaults, one to one."""
+
+    vector_size: int = _setting(100, "Dimensions of the vectors.", "100 to 300", ge=1, le=100_000)
+    window: int = _setting(
+        5, "Furthest distance between a centre word and its context words.", "2 to 5 syntactic, 5 to 15 topical", ge=1
+    )
+    min_count: int = _setting(5, "Words that occur less often are left out.", "1 small corpora, 5 to 50 large", ge=0)
+    max_final_vocab: int | None = _setting(
+        None, "At most this many words: min_count is raised until they fit. null: no limit.", ge=1
+    )
+    sg: Literal[0, 1] = _setting(0, "1: skip-gram (better for rare words); 0: CBOW (faster).")
+    hs: Literal[0, 1] = _setting(0, "1: train by hierarchical softmax.")
+    negative: int = _setting(
+        5, "Noise words drawn for each positive pair; 0: no negative sampling.", "5 to 10 large corpora, 15 to 20 small", ge=0
+    )
+    ns_exponent: float = _setting(
+        0.75, "Noise words are drawn in proportion to count ** ns_exponent.", "0.75; 0 is uniform, 1 the raw counts"
+    )
+    cbow_mean: Literal[0, 1] = _setting(1, "CBOW adds up (0) or averages (1) the context vectors.")
+    shrink_windows: bool = _setting(
+        True, "Draw each centre's window from 1 to window, so that near words weigh more; false: always the full window."
+    )
+    alpha: float = _setting(0.025, "Learning rate at the start.", "0.025 skip-gram, 0.05 CBOW", gt=0)
+    min_alpha: float = _setting(0.0001, "The learning rate falls linearly and never below this.", "0.0001", ge=0)
+    epochs: int = _setting(5, "Passes over the corpus.", "5 to 15; more for small corpora", ge=1)
+    sample: float = _setting(
+        0.001,
+        "Words with a larger share of the corpus are randomly discarded, with keep probability "
+        "min(1, sqrt(sample/share) + sample/share); 0: keep all.",
+        "1e-3 to 1e-5; the larger the corpus, the smaller",
+        ge=0,
+    )
+    seed: int = _setting(1, "Seed of every random choice; the same seed and one worker give the same vectors.", ge=0, lt=2**32)
+    workers: int = _setting(3, "Threads that train; 1 makes the run exactly repeatable.", "the number of cores", ge=1)
+
+    @model_validator(mode="after")
+    def _trainable(self) -> Word2Vec:
+        if not self.hs and not self.negative:
+            raise ValueError("hs and negative are both 0, so nothing would be trained; set one of them")
+        if self.min_alpha > self.alpha:
+            raise ValueError(f"min_alpha ({self.min_alpha}) is larger than alpha ({self.alpha})")
+        return self
+
+
+_EVERY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|words)")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Train(_Section):
+    """How the run is carried out."""
+
+    engine: str = _setting("gensim", "What updates the vectors: gensim, or reference (NumPy, pair by pair, for study).")
+    block_words: int = _setting(
+        500_000, "Words in a block, the unit of shuffling, progress and resuming.", "200_000 to 5_000_000", ge=1
+    )
+    shuffle: bool = _setting(True, "Visit blocks, and sentences within a block, in a new seeded order each epoch.")
+    checkpoint_every: str | None = _setting(
+        "10m", "Save a checkpoint this often: a time (90s, 10m, 2h) or an amount (5000000 words). null: never.", "5m to 30m"
+    )
+    keep_checkpoints: int = _setting(2, "How many checkpoints to keep; older ones are removed.", "1 to 5", ge=1)
+
+    @field_validator("checkpoint_every")
+    @classmethod
+    def _readable_interval(cls, value: str | None) -> str | None:
+        match = _EVERY.fullmatch(value) if value is not None else None
+        if value is not None and (match is None or float(match["number"]) == 0):
+            raise ValueError("should be a time such as 90s, 10m or 2h, or an amount such as 5000000 words")
+        return value
+
+    def checkpoint_seconds(self) -> float | None:
+        """Return the interval in seconds, or None where it is not a time."""
+        match = _EVERY.fullmatch(self.checkpoint_every or "")
+        return float(match["number"]) * _SECONDS[match["unit"]] if match and match["unit"] in _SECONDS else None
+
+    def checkpoint_words(self) -> float | None:
+        """Return the interval in raw words, or None where it is not an amount."""
+        match = _EVERY.fullmatch(self.checkpoint_every or "")
+        return float(match["number"]) if match and match["unit"] == "words" else None
+
+
+class Config(_Section):
+    """Every setting of a run."""
+
+    preprocess: Preprocess = Field(default_factory=Preprocess)
+    word2vec: Word2Vec = Field(default_factory=Word2Vec)
+    train: Train = Field(default_factory=Train)
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting under its dotted path, in the order of the sections."""
+        return {f"{section}.{key}": value for section, keys in self.model_dump().items() for key, value in keys.items()}
+
+    def to_yaml(self) -> str:
+        """Return the config as YAML that `resolve` reads back to an equal one."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A config, and for every dotted path where its value came from."""
+
+    config: Config
+    origins: dict[str, str]
+
+
+def resolve(
+    file: str | Path | None = None, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Resolved:
+    """Merge defaults < `file` < environment < `overrides` into one checked config.
+
+    Args:
+        file: a YAML file with any of the three sections.
+        overrides: `section.key=value` strings; the value is read as YAML.
+        environment: where `W2V_SECTION_KEY` variables are looked up; the process's own by default.
+
+    Raises:
+        ConfigError: with a line for every mistake found in any of the sources.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(_paths(), DEFAULT)
+    layers = (
+        _file_layer(file, problems),
+        _environment_layer(os.environ if environment is None else environment, problems),
+        _override_layer(overrides, problems),
+    )
+    for layer in layers:
+        for path, value, origin in layer:
+            if path in origins or path in Config.model_fields:
+                values[path] = value
+                origins[path] = origin
+            else:
+                problems.append(f"{origin}: {path} is not a setting{_did_you_mean(path)}")
+    config = _validate(values, origins, problems)
+    if config is None:
+        raise ConfigError(problems)
+    return Resolved(config, origins)
+
+
+def as_config(config: Config | Mapping[str, Any] | str | Path | None) -> Config:
+    """Return a checked config from what the Python API accepts: a config, a nested mapping, a file, or nothing.
+
+    Raises:
+        ConfigError: with a line for every mistake.
+    """
+    if isinstance(config, Config):
+        return config
+    if config is None or isinstance(config, str | Path):
+        return resolve(config).config
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for path, value, origin in _flatten(config, "config"):
+        if path in _paths() or path in Config.model_fields:
+            values[path] = value
+        else:
+            problems.append(f"{origin}: {path} is not a setting{_did_you_mean(path)}")
+    checked = _validate(values, dict.fromkeys(values, "config"), problems)
+    if checked is None:
+        raise ConfigError(problems)
+    return checked
+
+
+def template() -> str:
+    """Return a YAML file with every setting at its default, each with its description as a comment."""
+    lines = ["# Settings for w2v. Every key is optional; what stands here are the defaults.", ""]
+    for section, field in Config.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        lines += [f"# {model.__doc__}", f"{section}:"]
+        for key, setting in model.model_fields.items():
+            extra = setting.json_schema_extra
+            usual = f" Usual: {extra['usual']}." if isinstance(extra, dict) and extra else ""
+            lines += textwrap.wrap(f"{setting.description}{usual}", 96, initial_indent="  # ", subsequent_indent="  # ")
+            lines.append(f"  {key}: {_yaml_scalar(setting.default)}")
+        lines.append("")
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _paths() -> dict[str, None]:
+    return dict.fromkeys(Config().flat())
+
+
+def _yaml_scalar(value: Any) -> str:
+    return yaml.safe_dump(value).splitlines()[0]
+
+
+def _did_you_mean(path: str) -> str:
+    """Return `; did you mean …?` for the closest setting, or nothing."""
+    paths = list(_paths())
+    key = path.rsplit(".", 1)[-1]
+    same_key = [known for known in paths if known.rsplit(".", 1)[-1] == key]
+    if not same_key:
+        same_key = difflib.get_close_matches(path, paths, 1, 0.6)
+    if not same_key:
+        keys = {known.rsplit(".", 1)[-1]: known for known in paths}
+        same_key = [keys[close] for close in difflib.get_close_matches(key, keys, 1, 0.6)]
+    return f"; did you mean {same_key[0]}?" if same_key else ""
+
+
+# ---------------------------------------------------------------- the three sources
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it, but `1e-4` is a number and a key given twice is refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands here twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str) else id(key_node))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+Leaf = tuple[str, Any, str]  # dotted path, value, origin
+
+
+def _parse_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}not valid YAML: {getattr(error, 'problem', None) or 'cannot be read'}"
+
+
+def _file_layer(file: str | Path | None, problems: list[str]) -> Iterator[Leaf]:
+    if file is None:
+        return
+    try:
+        content = _parse_yaml(Path(file).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        problems.append(f"{file}: no such config file")
+    except OSError as error:
+        problems.append(f"{file}: {error.strerror or error}")
+    except UnicodeDecodeError:
+        problems.append(f"{file}: not a text file in UTF-8")
+    except yaml.YAMLError as error:
+        problems.append(f"{file}: {_yaml_problem(error)}")
+    else:
+        if content is not None and not isinstance(content, dict):
+            problems.append(f"{file}: should hold the sections {', '.join(Config.model_fields)}")
+        else:
+            yield from _flatten(content or {}, str(file))
+
+
+def _flatten(content: Mapping[Any, Any], origin: str) -> Iterator[Leaf]:
+    for section, keys in content.items():
+        if isinstance(keys, Mapping):
+            yield from ((f"{section}.{key}", value, origin) for key, value in keys.items())
+        elif keys is not None or section not in Config.model_fields:  # a section left empty is fine
+            yield str(section), keys, origin
+
+
+def _environment_layer(environment: Mapping[str, str], problems: list[str]) -> Iterator[Leaf]:
+    names = {f"W2V_{path.replace('.', '_').upper()}": path for path in _paths()}
+    for name in sorted(environment):
+        if name in names:
+            yield from _scalar_leaf(names[name], environment[name], name, problems)
+        elif name.startswith("W2V_"):
+            close = difflib.get_close_matches(name, names, 1, 0.6)
+            problems.append(f"environment: {name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _override_layer(overrides: Sequence[str], problems: list[str]) -> Iterator[Leaf]:
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals:
+            problems.append(f"--set: {override} is not of the form section.key=value")
+        else:
+            yield from _scalar_leaf(path.strip(), text, "--set", problems)
+
+
+def _scalar_leaf(path: str, text: str, origin: str, problems: list[str]) -> Iterator[Leaf]:
+    try:
+        yield path, _parse_yaml(text), origin
+    except yaml.YAMLError as error:
+        problems.append(f"{origin}: {path}: {_yaml_problem(error)}")
+
+
+# ---------------------------------------------------------------- checking
+
+
+def _validate(values: Mapping[str, Any], origins: Mapping[str, str], problems: list[str]) -> Config | None:
+    """Return the config, or None after adding to `problems` what is wrong with `values`."""
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        section, _, key = path.partition(".")
+        if not key:
+            nested[section] = value
+        elif isinstance(nested.setdefault(section, {}), dict):
+            nested[section][key] = value
+    try:
+        config = Config.model_validate(nested)
+    except ValidationError as error:
+        problems.extend(_explain(detail, values, origins) for detail in error.errors())
+        return None
+    return None if problems else config
+
+
+def _explain(detail: Any, values: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    path = ".".join(str(part) for part in detail["loc"][:2])
+    message = re.sub(r"^(Value error, |Input )", "", detail["msg"])
+    if path in values:
+        origin = origins[path]
+        message = f"{path} is {_yaml_scalar(values[path])}; it {message}"
+    else:  # a rule about several settings of a section
+        given = [origins[known] for known in values if known.startswith(f"{path}.")]
+        origin = given[0] if given else DEFAULT
+        message = f"{path}: {message}"
+    if path in Config.model_fields and path in values:
+        message = f"{path} should be a section with settings below it"
+    return f"{origin}: {message}"

@@ -1,0 +1,224 @@
+"""Open any model safely, and ask it: neighbours, analogies, what it is."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2vcli import formats
+from w2vcli.errors import ConfigError, UnknownWordError, W2VError
+from w2vcli.run_directory import RunDirectory
+from w2vcli.sources import is_url
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+Neighbours = list[tuple[str, float]]
+
+_SPELLING_CANDIDATES = 200_000  # most frequent words looked through for a misspelt one
+
+
+def load(path: str | Path) -> KeyedVectors:
+    """Open a run directory or a vector file and return its vectors, a gensim KeyedVectors.
+
+    Reads Gensim's `.model` and `.kv`, and word2vec text and binary, compressed or not; arrays are memory-mapped
+    where the file allows it.
+
+    Raises:
+        W2VError: when it is missing, unfinished, damaged or in no known format.
+    """
+    loaded = formats.read(_file_of(path))
+    return getattr(loaded, "wv", loaded)
+
+
+def _file_of(path: str | Path) -> str:
+    """Return the file that holds the vectors of a run directory or vector file."""
+    if is_url(path):
+        return str(path)
+    place = Path(path)
+    if not place.exists():
+        raise W2VError(f"{path}: no such file or run")
+    if not place.is_dir():
+        return str(path)
+    run = RunDirectory(place)
+    if run.model_file.is_file():
+        return str(run.model_file)
+    if run.is_run():
+        raise W2VError(f"{path}: this run is not finished", "run its w2v train command again to go on")
+    raise W2VError(f"{path}: a folder, but not a run", "name a run directory or a vector file")
+
+
+def find_word(vectors: KeyedVectors, word: str, ignore_case: bool = False) -> str:
+    """Return `word` if it is in the vocabulary; with `ignore_case` else its most frequent spelling in another case.
+
+    Raises:
+        UnknownWordError: when it is not there, with the nearest spellings.
+    """
+    if word in vectors.key_to_index:
+        return word
+    if ignore_case:
+        folded = word.casefold()
+        for known in vectors.index_to_key:  # by descending frequency
+            if known.casefold() == folded:
+                return str(known)
+    close = nearest_spellings(vectors, word)
+    raise UnknownWordError(
+        f"{word}: not in the vocabulary", f"did you mean {' or '.join(close)}?" if close else None
+    )
+
+
+def nearest_spellings(vectors: KeyedVectors, word: str, number: int = 3) -> list[str]:
+    """Return up to `number` words of the vocabulary that are spelt most like `word`, in any case."""
+    folded = word.casefold()
+    candidates: dict[str, str] = {}
+    for known in vectors.index_to_key[:_SPELLING_CANDIDATES]:
+        if abs(len(known) - len(word)) <= 2:
+            candidates.setdefault(known.casefold(), known)
+    return [candidates[close] for close in difflib.get_close_matches(folded, candidates, number, 0.7)]
+
+
+def neighbours(vectors: KeyedVectors, word: str, number: int = 10) -> Neighbours:
+    """Return the `number` words with the largest cosine similarity to `word`, and that similarity.
+
+    Raises:
+        UnknownWordError: when the word is not in the vocabulary.
+    """
+    return _as_neighbours(vectors.most_similar(positive=[find_word(vectors, word)], topn=number))
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A sum of words with signs: the words to be near to, and those to be far from."""
+
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " + ".join(self.positive) + "".join(f" - {word}" for word in self.negative)
+
+
+def parse_analogy(terms: Sequence[str]) -> Expression:
+    """Read an analogy: three words (a is to b as c is to …), or an expression with + and - between spaces.
+
+    >>> str(parse_analogy(["man", "king", "woman"]))
+    'king + woman - man'
+    >>> str(parse_analogy(["king - man + woman"]))
+    'king + woman - man'
+
+    Raises:
+        ConfigError: when it is neither.
+    """
+    parts = " ".join(terms).split()
+    if not any(part in "+-" for part in parts):
+        if len(parts) != 3:
+            raise ConfigError([f"an analogy has three words, as in: man king woman; here are {len(parts)}"])
+        first, second, third = parts
+        return Expression((second, third), (first,))
+    if parts[0] not in ("+", "-"):
+        parts.insert(0, "+")
+    signs, words = parts[::2], parts[1::2]
+    if len(signs) != len(words) or set(signs) - {"+", "-"} or {"+", "-"} & set(words):
+        raise ConfigError([f"{' '.join(terms)}: not words with + or - between them, as in: 'king - man + woman'"])
+    signed = list(zip(signs, words, strict=True))
+    positive = tuple(word for sign, word in signed if sign == "+")
+    if not positive:
+        raise ConfigError([f"{' '.join(terms)}: at least one word must be added"])
+    return Expression(positive, tuple(word for sign, word in signed if sign == "-"))
+
+
+ANALOGY_FORMULA = "3CosAdd"
+
+
+def analogy(vectors: KeyedVectors, expression: Expression, number: int = 10, ignore_case: bool = False) -> Neighbours:
+    """Return the `number` words nearest to the expression's sum of unit vectors, its own words left out.
+
+    3CosAdd of Mikolov et al. 2013 (https://aclanthology.org/N13-1090): the largest cosine similarity to the mean of
+    the positive words' unit vectors and the negated negative ones'.
+
+    Raises:
+        UnknownWordError: when one of the words is not in the vocabulary.
+    """
+    positive = [find_word(vectors, word, ignore_case) for word in expression.positive]
+    negative = [find_word(vectors, word, ignore_case) for word in expression.negative]
+    return _as_neighbours(vectors.most_similar(positive=positive, negative=negative, topn=number))
+
+
+def _as_neighbours(found: Any) -> Neighbours:
+    return [(str(word), float(similarity)) for word, similarity in found]
+
+
+# ---------------------------------------------------------------- what a run or model is
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """Return what a run or a vector file is: a flat dict of names and values, in the order to show them.
+
+    A run is described from its small files alone, finished or not.
+
+    Raises:
+        W2VError: when it is missing or not a model.
+    """
+    run = RunDirectory(path)
+    if not is_url(path) and run.path.is_dir() and run.is_run():
+        return _describe_run(run)
+    return _describe_file(_file_of(path))
+
+
+def _describe_run(run: RunDirectory) -> dict[str, Any]:
+    events = run.read_events()
+    trained = run.trained()
+    start = next((event for event in reversed(events) if event["event"] == "start"), {})
+    block = next((event for event in reversed(events) if event["event"] in ("start", "block")), {})
+    words = block.get("words") if block.get("event") == "block" else block.get("done_words")
+    about: dict[str, Any] = {"run": str(run.path), "state": _state(run, events)}
+    if trained and about["state"] == "finished":
+        words = trained["position"]["words"]
+        about |= {"model": str(run.model_file), "model bytes": _bytes_of(run.model), "finished": trained["finished"]}
+        about |= {"vocabulary": trained["vocabulary"], "training seconds": round(trained["position"]["seconds"], 1)}
+        about |= {"corpus words": trained["corpus"]["words"], "corpus sentences": trained["corpus"]["sentences"]}
+        about |= {"corpus fingerprint": trained["corpus"]["fingerprint"], "words trained": words}
+        versions = trained["versions"]
+    else:
+        about |= {"vocabulary": start.get("vocabulary"), "corpus words": start.get("words")}
+        about |= {"corpus sentences": start.get("sentences"), "words trained": words}
+        about |= {"progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else None}
+        versions = start.get("versions", {})
+    about |= {f"made with {name}": version for name, version in versions.items()}
+    return about | {"config": _config_of(run)}
+
+
+def _state(run: RunDirectory, events: list[dict[str, Any]]) -> str:
+    last = next((event["event"] for event in reversed(events) if event["event"] != "warning"), None)
+    if run.is_locked():
+        return "training"
+    return "finished" if run.trained() and last in ("done", "up to date", None) else "unfinished"
+
+
+def _config_of(run: RunDirectory) -> dict[str, Any]:
+    from w2vcli.config import resolve
+
+    return resolve(run.config, environment={}).config.flat() if run.config.is_file() else {}
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _describe_file(path: str) -> dict[str, Any]:
+    loaded = formats.read(path)
+    vectors = getattr(loaded, "wv", loaded)
+    about: dict[str, Any] = {"model": path, "format": formats.detect(path), "holds": type(loaded).__name__}
+    about |= {"vocabulary": len(vectors), "dimensions": vectors.vector_size, "dtype": str(vectors.vectors.dtype)}
+    if not is_url(path):
+        side_files = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*npy")
+        about["bytes"] = sum(file.stat().st_size for file in (Path(path), *side_files))
+    settings = ("sg", "hs", "negative", "window", "min_count", "sample", "epochs", "seed", "corpus_total_words")
+    about |= {name: getattr(loaded, name) for name in settings if hasattr(loaded, name)}
+    saved = [event for event in getattr(loaded, "lifecycle_events", None) or [] if event["event"] == "saving"]
+    if saved:
+        about |= {"saved": saved[-1]["datetime"], "made with gensim": saved[-1]["gensim"]}
+    return about | {"most frequent words": " ".join(vectors.index_to_key[:10])}

@@ -1,0 +1,226 @@
+"""Outputs that appear whole or not at all.
+
+A file is written under a temporary name in its own folder, flushed to disk and renamed; until then whatever had
+its name stays as it was. The temporary name is fixed and locked, so that a killed process leaves at most one
+file that the next one takes over, and two processes cannot write the same output.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from w2vcli.errors import LockedError, W2VError
+from w2vcli.sources import STDIN as STDOUT
+from w2vcli.sources import is_url
+
+_GZIP_LEVEL = 6
+
+
+def check_folder(path: str | Path) -> None:
+    """Make sure that `path` can be created: its folder is there and writable, and it is no folder itself.
+
+    Raises:
+        W2VError: where it cannot.
+    """
+    target = Path(path)
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise W2VError(f"{target}: the folder {folder} does not exist", "create it first")
+    if target.is_dir():
+        raise W2VError(f"{target}: is a folder", "name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise W2VError(f"{target}: the folder {folder} is not writable")
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` when the block ends well, and vanishes when it does not.
+
+    A device or pipe (`/dev/null`) is written directly.
+
+    Raises:
+        W2VError: when the file cannot be written.
+        LockedError: when another process is writing it.
+    """
+    target = Path(path).resolve()  # of a symbolic link, what it points to is replaced
+    with _translated(path):
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode) and not target.is_dir():
+            with target.open("wb") as device:
+                yield device
+            return
+        check_folder(path)
+        temporary = target.parent / f".{target.name}.tmp"
+        stream = _lock_new(temporary, path)
+        try:
+            with stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                temporary.replace(target)  # while the lock is held
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+
+
+def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
+    """Return `temporary`, empty, open and locked by this process."""
+    while True:
+        stream = cast(BinaryIO, os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if temporary.exists() and temporary.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+                stream.truncate()
+                return stream
+        except BlockingIOError:
+            stream.close()
+            raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()  # the former holder has just renamed or removed it: take a fresh one
+
+
+@contextmanager
+def _translated(path: str | Path) -> Iterator[None]:
+    """Turn what the system says about writing `path` into a W2VError; leave errors of other files alone."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename in it survives a crash."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_text(destination: str | Path) -> Iterator[TextIO]:
+    """Yield a UTF-8 text file that becomes `destination` when the block ends well.
+
+    Compressed by extension (.gz, .bz2, .xz, .zst); the same text gives the same bytes. `-` is standard output, a
+    URL goes through smart_open.
+
+    Raises:
+        W2VError: when it cannot be written.
+    """
+    if str(destination) == STDOUT:
+        yield sys.stdout
+        return
+    if is_url(destination):
+        from smart_open import open as smart_open
+
+        with smart_open(str(destination), "wb", compression="disable") as stream:
+            yield from _encoded(stream, str(destination))
+        return
+    with atomic_file(destination) as stream:
+        yield from _encoded(stream, str(destination))
+
+
+def _encoded(stream: BinaryIO, name: str) -> Iterator[TextIO]:
+    with _compressed(stream, name) as compressed, io.TextIOWrapper(compressed, "utf-8", newline="\n") as text:
+        yield text
+
+
+@contextmanager
+def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Yield a file that compresses into `stream` as the extension of `name` says, and leaves `stream` open."""
+    from smart_open.compression import compression_wrapper
+
+    extension = Path(name).suffix.lower()
+    kept_open = _KeptOpen(stream)
+    if extension == ".gz":  # a time stamp or name in the header would make equal texts differ
+        yield cast(BinaryIO, io.BufferedWriter(gzip.GzipFile("", "wb", _GZIP_LEVEL, cast(BinaryIO, kept_open), mtime=0)))
+        return
+    try:
+        wrapped = compression_wrapper(kept_open, "wb", compression=extension)
+    except ImportError as error:
+        raise W2VError(f"{name}: {error}", "pip install 'w2vcli[zst]' writes .zst") from error
+    yield wrapped
+
+
+class _KeptOpen(io.RawIOBase):
+    """Hands writes on to a stream that it does not close."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        return self._stream.write(data)  # type: ignore[arg-type]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a small text file atomically.
+
+    Raises:
+        W2VError: when it cannot be written.
+    """
+    with atomic_file(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the name `path` when the block ends well, and vanishes when it does not.
+
+    A folder that had the name is replaced only then. A crash between the two renames of a replacement leaves the
+    former folder beside it, where `recover_folder` finds it.
+
+    Raises:
+        W2VError: when the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    former = _former(path)
+    with _translated(path):
+        recover_folder(path)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for entry in temporary.iterdir():
+                with entry.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            sync_folder(temporary)
+            if path.exists():
+                path.rename(former)
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            recover_folder(path)
+            raise
+        sync_folder(path.parent)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def recover_folder(path: Path) -> None:
+    """Undo a replacement of `path` that was cut off between its two renames."""
+    former = _former(path)
+    if former.exists():
+        if path.exists():
+            shutil.rmtree(former, ignore_errors=True)
+        else:
+            former.rename(path)
+
+
+def _former(path: Path) -> Path:
+    return path.with_name(f".{path.name}.former")

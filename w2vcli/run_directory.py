@@ -1,0 +1,138 @@
+"""The run directory: where everything about one training run lies, and the lock that keeps it to one writer."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from w2vcli.errors import LockedError, W2VError
+
+MODEL_FILE = "word2vec.model"
+META_FILE = "training.json"
+
+Event = dict[str, Any]
+
+
+class RunDirectory:
+    """Paths below `RUN`, and the small files in it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.vocab = self.path / "vocab.tsv"
+        self.events = self.path / "events.jsonl"
+        self.corpus = self.path / "corpus"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model"
+        self.model_file = self.model / MODEL_FILE
+        self.lock_file = self.path / "lock"
+
+    def is_run(self) -> bool:
+        """Return whether a training run was ever begun here."""
+        return self.config.is_file() or self.model_file.is_file()
+
+    def create(self) -> None:
+        """Make the folder, inside one that exists.
+
+        Raises:
+            W2VError: when it cannot be made or written to, or holds something else.
+        """
+        try:
+            self.path.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            raise W2VError(f"{self.path}: the folder {self.path.parent} does not exist", "create it first") from None
+        except FileExistsError:
+            raise W2VError(f"{self.path}: is a file", "a run is a folder; give another name to -o") from None
+        except OSError as error:
+            raise W2VError(f"{self.path}: cannot be created: {error.strerror}") from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise W2VError(f"{self.path}: this folder is not writable")
+        ours = {path.name for path in vars(self).values()}
+        if any(entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()):
+            raise W2VError(f"{self.path}: holds other files than a run's", "give a new folder to -o")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for one writer; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            LockedError: when another process holds it.
+        """
+        try:
+            stream = self.lock_file.open("a+")
+        except OSError as error:
+            raise W2VError(f"{self.lock_file}: cannot be written: {error.strerror}") from error
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                raise LockedError(f"{self.path}: {stream.read().strip() or 'another process'} is training this run") from None
+            stream.truncate(0)
+            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            stream.flush()
+            try:
+                yield
+            finally:
+                stream.truncate(0)
+
+    def is_locked(self) -> bool:
+        """Return whether a process is training this run now."""
+        try:
+            with self.lock_file.open() as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def trained(self) -> dict[str, Any] | None:
+        """Return what is known of the finished model's training, or None where there is none."""
+        try:
+            content = json.loads((self.model / META_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) and self.model_file.is_file() else None
+
+    @contextmanager
+    def event_log(self) -> Iterator[EventLog]:
+        """Yield a log that appends to events.jsonl."""
+        with self.events.open("a+b") as stream:
+            yield EventLog(stream)
+
+    def read_events(self) -> list[Event]:
+        """Return all events so far, in order; a line cut off by a crash is left out."""
+        try:
+            lines = self.events.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        events = []
+        for line in lines:
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue
+        return events
+
+
+class EventLog:
+    """Appends one JSON object a line."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":  # a crash cut the last line off
+                stream.write(b"\n")
+
+    def append(self, event: Event) -> None:
+        """Write one event and hand it to the system."""
+        self._stream.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+        self._stream.flush()

@@ -1,0 +1,247 @@
+"""Inputs: files, globs, folders, standard input and URLs, plain or compressed, as lines of text.
+
+Bytes come through smart_open; compression and encoding are recognised by their first bytes, whatever the name
+says. Anything that goes wrong while reading is raised as a W2VError that names the source.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from w2vcli.errors import W2VError
+
+STDIN = "-"
+LINE_PIECE = 1 << 20  # characters of a line held at once
+_SNIFF = 8192  # bytes looked at to tell text from other data
+
+_COMPRESSION = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+_BYTE_ORDER_MARKS = {  # the longer first: UTF-32's begins with UTF-16's
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: `name` is a path, a URL or `-`; `size` its bytes as stored, where known."""
+
+    name: str
+    size: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file on this machine."""
+        return self.name != STDIN and not is_url(self.name)
+
+    def stamp(self) -> tuple[str, int, int] | None:
+        """Return absolute path, size and modification time in ns: if it is unchanged, so is the file. None: unknown."""
+        if not self.is_local:
+            return None
+        status = Path(self.name).stat()
+        return str(Path(self.name).resolve()), status.st_size, status.st_mtime_ns
+
+
+def is_url(name: str | Path) -> bool:
+    """Return whether `name` is a URL rather than a path."""
+    return "://" in str(name)
+
+
+def expand(inputs: Sequence[str | Path]) -> list[Source]:
+    """Return the sources that `inputs` name: globs and folders expanded, in sorted order.
+
+    In a folder every file at any depth counts, except hidden ones and those that hold no text.
+
+    Raises:
+        W2VError: for a file that is not there, or a glob or folder that yields nothing.
+    """
+    return [source for name in inputs for source in _expand_one(str(name))]
+
+
+def _expand_one(name: str) -> Iterator[Source]:
+    path = Path(name)
+    if name == STDIN or is_url(name):
+        yield Source(name)
+    elif path.is_dir():
+        yield from _expand_folder(path)
+    elif path.exists():
+        yield Source(name, path.stat().st_size if path.is_file() else None)
+    elif glob.has_magic(name):
+        matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+        if not matches:
+            raise W2VError(f"{name}: no file matches")
+        for match in matches:
+            if match.is_file():
+                yield Source(str(match), match.stat().st_size)
+    else:
+        raise W2VError(f"{name}: no such file or folder")
+
+
+def _expand_folder(folder: Path) -> Iterator[Source]:
+    found = False
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
+            source = Source(str(path), path.stat().st_size)
+            if source.size and _is_text(source):
+                found = True
+                yield source
+    if not found:
+        raise W2VError(f"{folder}: no text file in this folder")
+
+
+def _is_text(source: Source) -> bool:
+    with _translated(source.name), _opened(source) as (_, stream):
+        return not _looks_binary(stream)
+
+
+def _looks_binary(stream: io.BufferedReader) -> bool:
+    start = stream.peek(_SNIFF)[:_SNIFF]
+    return b"\0" in start and _encoding(start) in ("utf-8", "utf-8-sig")
+
+
+def _encoding(start: bytes) -> str:
+    return next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), "utf-8")
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
+    """Open `source`; yield its bytes as stored and, from the same place, its bytes decompressed."""
+    from smart_open import open as smart_open
+
+    if source.name == STDIN:
+        stored: IO[bytes] = sys.stdin.buffer
+        yield stored, _decompressed(cast(BinaryIO, stored))
+        return
+    transport = {} if is_url(source.name) else {"buffering": 1 << 18}
+    with smart_open(source.name, "rb", compression="disable", **transport) as stored, _decompressed(stored) as stream:
+        yield stored, stream
+
+
+def _decompressed(stored: BinaryIO) -> io.BufferedReader:
+    from smart_open.compression import compression_wrapper
+
+    buffered = stored if isinstance(stored, io.BufferedReader) else io.BufferedReader(cast(Any, stored))
+    start = buffered.peek(8)
+    for magic, extension in _COMPRESSION.items():
+        if start.startswith(magic):
+            stream = compression_wrapper(buffered, "rb", compression=extension)
+            return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)
+    return buffered
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what reading `name` may raise into a W2VError that names it."""
+    shown = "standard input" if name == STDIN else name
+    try:
+        yield
+    except EOFError as error:
+        raise W2VError(f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again") from error
+    except (ImportError, NotImplementedError) as error:
+        raise W2VError(f"{shown}: {error}", _missing_extra(name, error)) from error
+    except UnicodeError as error:
+        raise W2VError(f"{shown}: cannot be decoded: {error}") from error
+    except (OSError, zlib.error) as error:
+        raise W2VError(f"{shown}: {getattr(error, 'strerror', None) or error}") from error
+    except Exception as error:
+        if type(error).__name__ not in ("LZMAError", "ZstdError"):  # only importable where the library is
+            raise
+        raise W2VError(f"{shown}: {error}") from error
+
+
+def _missing_extra(name: str, error: Exception) -> str:
+    if "zstd" in str(error):
+        return "pip install 'w2vcli[zst]' reads .zst"
+    scheme = name.split("://")[0]
+    return f"pip install 'smart_open[{scheme}]' reads {scheme}://"
+
+
+Progress = Callable[[int], None]
+
+
+@contextmanager
+def open_text(
+    source: Source, progress: Progress | None = None, digest: Any = None
+) -> Iterator[Iterator[str]]:
+    """Open `source` and yield an iterator over its lines, decoded; bytes that are no text become U+FFFD.
+
+    A line ends with a newline, whichever kind it had, except perhaps the last. Of a line longer than LINE_PIECE
+    characters the iterator yields pieces, cut at white space where there is any, all but the last without a
+    newline. A byte-order mark at the start is gone; one further on is the caller's.
+
+    Args:
+        source: where to read.
+        progress: called now and then with the stored bytes read so far.
+        digest: a hashlib object that is fed the decompressed bytes.
+
+    Raises:
+        W2VError: when the source cannot be read, is damaged or is not text.
+    """
+    with _translated(source.name), _opened(source) as (stored, stream):
+        if _looks_binary(stream):
+            raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
+        encoding = _encoding(stream.peek(4))
+        if digest is not None:
+            stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
+        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
+        try:
+            yield _reported(_pieces(text), stored, progress)
+        finally:
+            text.detach()  # closing is up to whoever opened the stream
+
+
+class _Hashing(io.RawIOBase):
+    """Passes on what it reads, and feeds it to a hash."""
+
+    def __init__(self, stream: io.BufferedReader, digest: Any) -> None:
+        self._stream = stream
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto(buffer)
+        self._digest.update(memoryview(buffer)[:count])
+        return count
+
+
+def _pieces(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of `text`, long ones in pieces cut at white space."""
+    carry = ""
+    while piece := text.readline(LINE_PIECE):
+        piece = carry + piece
+        carry = ""
+        if len(piece) >= LINE_PIECE and not piece.endswith("\n"):
+            cut = max(piece.rfind(" "), piece.rfind("\t"))
+            if cut >= 0:
+                piece, carry = piece[: cut + 1], piece[cut + 1 :]
+            elif len(piece) < 4 * LINE_PIECE:  # a very long word: wait for its end, but not forever
+                carry = piece
+                continue
+        yield piece
+    if carry:
+        yield carry
+
+
+def _reported(lines: Iterable[str], stored: IO[bytes], progress: Progress | None) -> Iterator[str]:
+    if progress is None or not stored.seekable():
+        yield from lines
+        return
+    for number, line in enumerate(lines):
+        if number % 4096 == 0:
+            progress(stored.tell())
+        yield line
+    progress(stored.tell())

@@ -1,0 +1,398 @@
+"""The loop: it alone owns the schedule, the position, the seeds and the checkpoints.
+
+Every random choice of a block comes from `(seed, epoch, block)`, so a position is all that a checkpoint must know
+of randomness, and a run that was interrupted goes on exactly where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from w2vcli import __version__, checkpoint, engines, outputs
+from w2vcli import corpus as corpora
+from w2vcli.config import Config, Word2Vec, as_config
+from w2vcli.corpus import Corpus
+from w2vcli.errors import W2VError
+from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
+from w2vcli.sources import Source, expand
+from w2vcli.vocab import Vocab
+
+# What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
+_FREE_SETTINGS = ("preprocess.", "train.checkpoint_every", "train.keep_checkpoints", "word2vec.workers")
+
+
+def train(
+    corpus: Sequence[str | Path] | str | Path,
+    run: str | Path,
+    config: Config | Mapping[str, Any] | str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[Event], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Event:
+    """Train a model on tokenised text into the run directory `run`, or go on with the run that is there.
+
+    Args:
+        corpus: tokenised text (a sentence a line): files, globs, folders, URLs, or `-` for standard input.
+        run: the run directory; its parent must exist.
+        config: a Config, a nested mapping, or a YAML file.
+        force: where the run was made with another config or corpus, start over instead of refusing.
+        progress: called with every event; see `events`.
+        should_stop: asked after every block; when true, a checkpoint is saved and the run ends unfinished.
+
+    Returns:
+        The last event: `done`, `up to date` or `stopped`.
+
+    Raises:
+        ConfigError: when the config is wrong.
+        LockedError: when another process is training this run.
+        W2VError: when the corpus cannot be read, the run cannot be written, or it was made from something else.
+    """
+    event: Event = {}
+    for event in events(corpus, run, config, force=force, should_stop=should_stop):
+        if progress is not None:
+            progress(event)
+    return event
+
+
+def events(
+    corpus: Sequence[str | Path] | str | Path,
+    run: str | Path,
+    config: Config | Mapping[str, Any] | str | Path | None = None,
+    *,
+    force: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Do what `train` does, yielding an event after each step; stop iterating and the run stops there.
+
+    An event is a dict with `event` and `time` (seconds since 1970):
+    `warning` message · `encode` bytes, total (often, and not in events.jsonl) · `start` engine, words, sentences,
+    vocabulary, epochs, blocks, resumed_from · `block` epoch, block, words, trained_words, alpha, words_per_second ·
+    `epoch` epoch · `checkpoint` path · and last `done` model, seconds · `up to date` model · `stopped` checkpoint.
+    """
+    settings = as_config(config)
+    engine = engines.create_for(settings)
+    sources = expand([corpus] if isinstance(corpus, str | Path) else corpus)
+    directory = RunDirectory(run)
+    directory.create()
+    with directory.lock(), directory.event_log() as log:
+        for event in _Run(settings, engine, sources, directory, force, should_stop).events():
+            event["time"] = time.time()
+            if event["event"] != "encode":
+                log.append(event)
+            yield event
+
+
+@dataclass
+class _Position:
+    """How far the training is: blocks trained over all epochs, and the words in them."""
+
+    blocks: int = 0
+    words: int = 0
+    trained_words: int = 0
+    seconds: float = 0.0
+
+
+class _Run:
+    """One start of a run, from the check of what is there to the saved model."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: engines.Engine,
+        sources: list[Source],
+        directory: RunDirectory,
+        force: bool,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.sources = sources
+        self.directory = directory
+        self.force = force
+        self.should_stop = should_stop
+        self._stopped = False
+
+    def events(self) -> Iterator[Event]:
+        """Yield the run's events; see the module's `events`."""
+        directory = self.directory
+        outputs.recover_folder(directory.model)
+        found, damaged = checkpoint.latest(directory.checkpoints)
+        yield from ({"event": "warning", "message": message} for message in damaged)
+        finished = directory.trained()
+        fingerprint = self._known_fingerprint(finished)
+        if fingerprint is None:
+            yield from self._encode()
+            if self._stopped:
+                return
+            fingerprint = str(Corpus(self._new_corpus).meta["fingerprint"])
+        identity = self._identity(fingerprint)
+        if finished and not _differences(finished["identity"], identity):
+            self._discard_new_corpus()
+            os.utime(directory.model_file)  # newer than its corpus again, so that Make is content
+            yield {"event": "up to date", "model": str(directory.model_file)}
+            return
+        earlier = found.state["identity"] if found else finished["identity"] if finished else None
+        if earlier and (different := _differences(earlier, identity)):
+            if not self.force:
+                self._discard_new_corpus()
+                raise W2VError(
+                    f"{directory.path}: was made from something else: {', '.join(different)}",
+                    "--force starts over, another -o keeps both",
+                )
+            found = None
+        if self._encoded_fingerprint() != fingerprint:
+            if not self._new_corpus.exists():
+                yield from self._encode()
+                if self._stopped:
+                    return
+            self._install_new_corpus()
+        self._discard_new_corpus()
+        if found is None:
+            checkpoint.remove_all(directory.checkpoints)
+        outputs.write_text(directory.config, self.config.to_yaml())
+        yield from self._train(identity, found)
+
+    # ------------------------------------------------------------ what the run is made from
+
+    def _identity(self, fingerprint: str) -> dict[str, Any]:
+        """Return what makes two runs the same: the settings that count, and the corpus."""
+        settings = {path: value for path, value in self.config.flat().items() if not path.startswith(_FREE_SETTINGS)}
+        return {"settings": settings, "corpus": fingerprint}
+
+    def _known_fingerprint(self, finished: Mapping[str, Any] | None) -> str | None:
+        """Return the corpus' fingerprint if its files are, unchanged, those of an earlier start."""
+        stamps = [source.stamp() for source in self.sources]
+        earlier = [finished["corpus"]] if finished else []
+        if self.directory.corpus.is_dir():
+            earlier.append(Corpus(self.directory.corpus).meta)
+        for meta in earlier:
+            if None not in stamps and meta["sources"] == [list(stamp or ()) for stamp in stamps]:
+                return str(meta["fingerprint"])
+        return None
+
+    def _encoded_fingerprint(self) -> str | None:
+        folder = self.directory.corpus
+        return str(Corpus(folder).meta["fingerprint"]) if folder.is_dir() else None
+
+    @property
+    def _new_corpus(self) -> Path:
+        return self.directory.path / ".corpus.new"
+
+    @property
+    def _new_vocab(self) -> Path:
+        return self.directory.path / ".vocab.new.tsv"
+
+    def _encode(self) -> Iterator[Event]:
+        """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
+        sizes = [source.size for source in self.sources]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        for read in corpora.encode(self.sources, self._new_corpus, self._new_vocab):
+            yield {"event": "encode", "bytes": read, "total": total}
+            if self.should_stop():
+                self._stopped = True
+                yield {"event": "stopped", "checkpoint": None}
+                return
+
+    def _install_new_corpus(self) -> None:
+        """Put the new corpus and its vocabulary in place; cut off in between, there is none and it is made again."""
+        shutil.rmtree(self.directory.corpus, ignore_errors=True)
+        self._new_vocab.replace(self.directory.vocab)
+        self._new_corpus.rename(self.directory.corpus)
+
+    def _discard_new_corpus(self) -> None:
+        shutil.rmtree(self._new_corpus, ignore_errors=True)
+        self._new_vocab.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------ the loop
+
+    def _train(self, identity: dict[str, Any], found: checkpoint.Checkpoint | None) -> Iterator[Event]:
+        settings, directory = self.config.word2vec, self.directory
+        corpus = Corpus(directory.corpus)
+        vocab = self._vocab(corpus)
+        model = build_model(vocab, settings, corpus.meta)
+        position = _Position()
+        if found:
+            _restore(model, found)
+            position = _Position(**found.state["position"])
+        bounds = corpus.block_bounds(self.config.train.block_words)
+        blocks = len(bounds) - 1
+        yield {
+            "event": "start",
+            "engine": self.config.train.engine,
+            "words": corpus.meta["words"],
+            "sentences": corpus.meta["sentences"],
+            "distinct": corpus.meta["distinct"],
+            "split": corpus.meta["split"],
+            "vocabulary": len(vocab),
+            "epochs": settings.epochs,
+            "blocks": blocks,
+            "total_words": corpus.meta["words"] * settings.epochs,
+            "done_words": position.words,
+            "resumed_from": str(found.folder) if found else None,
+            "versions": versions(),
+        }
+        saved = position.words, time.monotonic()
+        while position.blocks < blocks * settings.epochs:
+            yield self._train_block(model, corpus, bounds, position)
+            if position.blocks % blocks == 0:
+                yield {"event": "epoch", "epoch": position.blocks // blocks, "of": settings.epochs}
+            stop = self.should_stop()
+            if position.blocks < blocks * settings.epochs and (stop or self._is_checkpoint_due(position, *saved)):
+                path = self._save_checkpoint(model, position, identity)
+                saved = position.words, time.monotonic()
+                yield {"event": "checkpoint", "path": str(path)}
+                if stop:
+                    yield {"event": "stopped", "checkpoint": str(path)}
+                    return
+        self._save_model(model, corpus, position, identity)
+        yield {
+            "event": "done",
+            "model": str(directory.model_file),
+            "vocabulary": len(vocab),
+            "seconds": round(position.seconds, 3),
+            "words": position.words,
+        }
+
+    def _vocab(self, corpus: Corpus) -> Vocab:
+        settings = self.config.word2vec
+        vocab = Vocab.load(self.directory.vocab)
+        size = vocab.kept(settings.min_count, settings.max_final_vocab)
+        if size == 0:
+            raise W2VError(
+                f"{', '.join(source.name for source in self.sources[:3])}: no word occurs {settings.min_count} times, "
+                f"the most frequent ({vocab.words[0]}) {vocab.counts[0]} times"
+                if settings.max_final_vocab is None
+                else f"no word is left by min_count {settings.min_count} and max_final_vocab {settings.max_final_vocab}",
+                "lower word2vec.min_count",
+            )
+        return vocab.head(size)
+
+    def _train_block(self, model: Any, corpus: Corpus, bounds: corpora.Offsets, position: _Position) -> Event:
+        """Train the next block, move `position` past it and return its event."""
+        settings, options = self.config.word2vec, self.config.train
+        epoch, place = divmod(position.blocks, len(bounds) - 1)
+        # seeds begin at 1: NumPy takes [3, 0] and [3, 0, 0] for the same seed
+        order = np.arange(len(bounds) - 1)
+        if options.shuffle:
+            order = np.random.default_rng([settings.seed, epoch + 1]).permutation(order)
+        index = int(order[place])
+        rng = np.random.default_rng([settings.seed, epoch + 1, index + 1])
+        started = time.perf_counter()
+        read = corpus.block(int(bounds[index]), int(bounds[index + 1]))
+        block = read.restricted(len(model.wv))
+        if options.shuffle:
+            block = block.shuffled(rng)
+        total = corpus.meta["words"] * settings.epochs
+        alpha_start = alpha_at(position.words, total, settings.alpha, settings.min_alpha)
+        alpha_end = alpha_at(position.words + len(read), total, settings.alpha, settings.min_alpha)
+        trained = self.engine.train_block(model, block, alpha_start, alpha_end, rng)
+        seconds = time.perf_counter() - started
+        position.blocks += 1
+        position.words += len(read)
+        position.trained_words += trained
+        position.seconds += seconds
+        return {
+            "event": "block",
+            "epoch": epoch + 1,
+            "block": place + 1,
+            "words": position.words,
+            "trained_words": position.trained_words,
+            "alpha": alpha_end,
+            "words_per_second": round(len(read) / seconds),
+        }
+
+    def _is_checkpoint_due(self, position: _Position, saved_words: int, saved_time: float) -> bool:
+        seconds, words = self.config.train.checkpoint_seconds(), self.config.train.checkpoint_words()
+        if seconds is not None:
+            return time.monotonic() - saved_time >= seconds
+        return words is not None and position.words - saved_words >= words
+
+    # ------------------------------------------------------------ saving
+
+    def _save_checkpoint(self, model: Any, position: _Position, identity: dict[str, Any]) -> Path:
+        state = {"identity": identity, "position": asdict(position), "versions": versions()}
+        folder, keep = self.directory.checkpoints, self.config.train.keep_checkpoints
+        return checkpoint.save(folder, position.blocks, _arrays(model), state, keep)
+
+    def _save_model(self, model: Any, corpus: Corpus, position: _Position, identity: dict[str, Any]) -> None:
+        about = {
+            "identity": identity,
+            "config": self.config.model_dump(),
+            "corpus": corpus.meta,
+            "vocabulary": len(model.wv),
+            "position": asdict(position),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "versions": versions(),
+        }
+        with outputs.atomic_folder(self.directory.model) as temporary:
+            model.save(str(temporary / MODEL_FILE))
+            (temporary / META_FILE).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def alpha_at(words: int, total: int, alpha: float, min_alpha: float) -> float:
+    """Return the learning rate after `words` of `total` words: max(alpha * (1 - words / total), min_alpha).
+
+    >>> [alpha_at(words, 100, 0.025, 0.0001) for words in (0, 50, 100)]
+    [0.025, 0.0125, 0.0001]
+    """
+    return max(alpha * (1 - words / total), min_alpha)
+
+
+def build_model(vocab: Vocab, settings: Word2Vec, corpus_meta: Mapping[str, Any]) -> Any:
+    """Return an untrained gensim.models.Word2Vec with exactly the words of `vocab`, in its order.
+
+    Its input vectors are drawn uniformly from +-1 / vector_size, its output vectors are zero.
+    """
+    from gensim.models import Word2Vec as GensimWord2Vec
+
+    # sorted_vocab=0: the words are in order already, and Gensim's sort would swap those of equal count
+    model = GensimWord2Vec(**settings.model_dump(), sorted_vocab=0)
+    counts = dict(zip(vocab.words, vocab.counts.tolist(), strict=True))
+    model.build_vocab_from_freq(counts, corpus_count=corpus_meta["sentences"])
+    model.corpus_total_words = corpus_meta["words"]
+    model.sorted_vocab = 1
+    return model
+
+
+def _arrays(model: Any) -> dict[str, Any]:
+    arrays = {"vectors": model.wv.vectors, "syn1neg": getattr(model, "syn1neg", None), "syn1": getattr(model, "syn1", None)}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _restore(model: Any, found: checkpoint.Checkpoint) -> None:
+    """Put a checkpoint's arrays into a freshly built model."""
+    arrays = found.arrays()
+    for name, array in _arrays(model).items():
+        if name not in arrays or arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
+            raise W2VError(f"{found.folder}: does not fit the model", "remove it to go on from the one before")
+        array[...] = arrays[name]
+
+
+def _differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """Return a phrase for everything in which two runs' identities differ."""
+    before, now = earlier["settings"], identity["settings"]
+    phrases = [
+        f"{path} was {before.get(path)}, now {now.get(path)}" for path in {**before, **now} if before.get(path) != now.get(path)
+    ]
+    if earlier["corpus"] != identity["corpus"]:
+        phrases.append("the text is another")
+    return phrases
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the vectors depend on."""
+    import gensim
+
+    return {"w2vcli": __version__, "gensim": gensim.__version__, "numpy": np.__version__, "python": platform.python_version()}

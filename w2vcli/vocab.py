@@ -1,0 +1,99 @@
+"""The vocabulary: words and counts, and the probabilities that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli import outputs
+from w2vcli.errors import W2VError
+
+FloatArray = NDArray[np.float64]
+CountArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """All words of a corpus by descending count, ties in order of first appearance; a word's place is its id.
+
+    `words`: list of n words. `counts`: int64 (n,), how often each occurs.
+    """
+
+    words: list[str]
+    counts: CountArray
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def kept(self, min_count: int, max_final_vocab: int | None = None) -> int:
+        """Return V: the words with id < V stay, the rarer ones are left out.
+
+        As in Gensim, `max_final_vocab` raises min_count until at most that many words are left; words as frequent
+        as the first one left out go with it.
+        """
+        if max_final_vocab is not None and max_final_vocab < len(self):
+            min_count = max(min_count, int(self.counts[max_final_vocab]) + 1)
+        return int(np.searchsorted(-self.counts, -min_count, side="right"))
+
+    def head(self, size: int) -> Vocab:
+        """Return the vocabulary of the `size` most frequent words."""
+        return Vocab(self.words[:size], self.counts[:size])
+
+    def save(self, path: Path) -> None:
+        """Write `word<TAB>count` lines, atomically."""
+        with outputs.open_text(path) as stream:
+            stream.writelines(f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
+
+    @classmethod
+    def load(cls, path: Path) -> Vocab:
+        """Read what `save` wrote.
+
+        Raises:
+            W2VError: when it is not such a file.
+        """
+        words: list[str] = []
+        counts: list[int] = []
+        try:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                word, count = line.split("\t")
+                words.append(word)
+                counts.append(int(count))
+        except (OSError, ValueError) as error:
+            raise W2VError(f"{path}: not a vocabulary file: {error}") from error
+        return cls(words, np.array(counts, dtype=np.int64))
+
+
+def keep_probabilities(counts: CountArray, sample: float) -> FloatArray:
+    """Return the probability that subsampling keeps an occurrence of each word, float64 (n,).
+
+    min(1, sqrt(t/f) + t/f) with t = `sample` and f the word's share of all occurrences, as in word2vec.c (Mikolov
+    et al. 2013, https://arxiv.org/abs/1310.4546, give sqrt(t/f) alone). Of Gensim's conventions: 0 keeps all, and
+    from 1 on `sample` is a count, the one below which words are kept whole.
+    """
+    if sample == 0:
+        return np.ones(len(counts))
+    threshold = sample * counts.sum() if sample < 1 else int(sample * (3 + np.sqrt(5)) / 2)
+    ratio = threshold / counts
+    return np.minimum(1.0, np.sqrt(ratio) + ratio)
+
+
+def noise_probabilities(counts: CountArray, exponent: float) -> FloatArray:
+    """Return the probability of each word as a noise word, float64 (n,): proportional to count ** exponent.
+
+    Mikolov et al. 2013 (https://arxiv.org/abs/1310.4546) use 0.75.
+    """
+    weights = counts.astype(np.float64) ** exponent
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+_BYTES_A_WORD = 500  # a str, a dict entry and its share of the arrays, as Gensim reckons
+_BYTES_A_HUFFMAN_PATH = 200
+
+
+def model_bytes(words: int, vector_size: int, hs: bool, negative: bool) -> int:
+    """Return the memory a model needs in bytes, by Gensim's own estimate (`Word2Vec.estimate_memory`)."""
+    matrices = 1 + hs + negative
+    return words * (_BYTES_A_WORD + (_BYTES_A_HUFFMAN_PATH if hs else 0) + matrices * vector_size * 4)
