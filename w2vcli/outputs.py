@@ -152,7 +152,7 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     try:
         wrapped = compression_wrapper(kept_open, "wb", compression=extension)
     except ImportError as error:
-        raise W2VError(f"{name}: {error}", "pip install 'w2vcli[zst]' writes .zst") from error
+        raise W2VError(f"{name}: the library that writes {extension} is not installed", "pip install 'w2vcli[zst]'") from error
     yield wrapped
 
 

@@ -37,12 +37,13 @@ class RunDirectory:
         """Return whether a training run was ever begun here."""
         return self.config.is_file() or self.model_file.is_file()
 
-    def create(self) -> None:
-        """Make the folder, inside one that exists.
+    def create(self) -> bool:
+        """Make the folder, inside one that exists, and return whether it is new.
 
         Raises:
             W2VError: when it cannot be made or written to, or holds something else.
         """
+        is_new = not self.path.exists()
         try:
             self.path.mkdir(exist_ok=True)
         except FileNotFoundError:
@@ -56,6 +57,7 @@ class RunDirectory:
         ours = {path.name for path in vars(self).values()}
         if any(entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise W2VError(f"{self.path}: holds other files than a run's", "give a new folder to -o")
+        return is_new
 
     @contextmanager
     def lock(self) -> Iterator[None]:

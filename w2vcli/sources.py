@@ -149,8 +149,10 @@ def _translated(name: str) -> Iterator[None]:
         yield
     except EOFError as error:
         raise W2VError(f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again") from error
-    except (ImportError, NotImplementedError) as error:
-        raise W2VError(f"{shown}: {error}", _missing_extra(name, error)) from error
+    except ImportError as error:
+        raise W2VError(f"{shown}: the library that reads it is not installed", _missing_extra(name, error)) from error
+    except NotImplementedError as error:
+        raise W2VError(f"{shown}: no way is known to read {name.split('://')[0]}://") from error
     except UnicodeError as error:
         raise W2VError(f"{shown}: cannot be decoded: {error}") from error
     except (OSError, zlib.error) as error:
@@ -162,10 +164,8 @@ def _translated(name: str) -> Iterator[None]:
 
 
 def _missing_extra(name: str, error: Exception) -> str:
-    if "zstd" in str(error):
-        return "pip install 'w2vcli[zst]' reads .zst"
-    scheme = name.split("://")[0]
-    return f"pip install 'smart_open[{scheme}]' reads {scheme}://"
+    extra = "w2vcli[zst]" if "zstd" in str(error) else f"smart_open[{name.split('://')[0]}]"
+    return f"pip install '{extra}'"
 
 
 Progress = Callable[[int], None]

@@ -85,13 +85,18 @@ def events(
     engine = engines.create_for(settings)
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus)
     directory = RunDirectory(run)
-    directory.create()
+    is_new = directory.create()
     with directory.lock(), directory.event_log() as log:
-        for event in _Run(settings, engine, sources, directory, force, should_stop).events():
-            event["time"] = time.time()
-            if event["event"] != "encode":
-                log.append(event)
-            yield event
+        try:
+            for event in _Run(settings, engine, sources, directory, force, should_stop).events():
+                event["time"] = time.time()
+                if event["event"] != "encode":
+                    log.append(event)
+                yield event
+        except W2VError:
+            if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
+                shutil.rmtree(directory.path)
+            raise
 
 
 @dataclass

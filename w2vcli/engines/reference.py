@@ -81,6 +81,15 @@ def draw_noise(cumulative: NDArray[np.float64], number: int, rng: np.random.Gene
     return np.minimum(drawn, len(cumulative) - 1)  # the last probability may round to just below 1
 
 
+def sigmoid(x: float) -> float:
+    """Return 1 / (1 + exp(-x)).
+
+    >>> sigmoid(0.0), round(sigmoid(2.0) + sigmoid(-2.0), 12)
+    (0.5, 1.0)
+    """
+    return float(1.0 / (1.0 + np.exp(-x)))
+
+
 def step(
     inputs: Matrix, outputs: Matrix, centre: int, context: int, negatives: NDArray[np.int64], alpha: float
 ) -> None:
@@ -93,7 +102,7 @@ def step(
     u = inputs[context]
     change = np.zeros_like(u)
     for row, label in [(centre, 1.0), *((int(n), 0.0) for n in negatives if n != centre)]:
-        g = np.float32(alpha * (label - 1.0 / (1.0 + np.exp(-float(u @ outputs[row])))))
+        g = np.float32(alpha * (label - sigmoid(float(u @ outputs[row]))))
         change += g * outputs[row]
         outputs[row] += g * u
     u += change

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gensim.test.utils import datapath
+
+from w2vcli.preprocessing import preprocess
+
+os.environ = {name: value for name, value in os.environ.items() if not name.startswith("W2V_")}  # type: ignore[assignment]
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def error_lines(self) -> list[str]:
+        return self.err.splitlines()
+
+
+W2V = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def w2v() -> W2V:
+    """Run the command line in a process of its own, as a user does."""
+
+    def run(*arguments: str | Path, stdin: str | bytes = b"", cwd: Path | None = None, **environment: str) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "w2vcli", *map(str, arguments)],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            timeout=120,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def lee_raw() -> Path:
+    """Real text that ships with Gensim: 300 news documents, a line each."""
+    return Path(datapath("lee_background.cor"))
+
+
+@pytest.fixture(scope="session")
+def lee(lee_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, tokenised."""
+    path = tmp_path_factory.mktemp("lee") / "lee.txt"
+    preprocess(lee_raw, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lee_run(lee: Path, w2v: W2V, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on it."""
+    run = tmp_path_factory.mktemp("runs") / "lee"
+    result = w2v("train", lee, "-o", run, "--set", "word2vec.workers=1", "--set", "word2vec.epochs=2")
+    assert result.code == 0, result.err
+    return run

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+MODULES = ["w2vcli.text", "w2vcli.training", "w2vcli.model", "w2vcli.engines.reference", "w2vcli.cli.output"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str) -> None:
+    result = doctest.testmod(import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,295 @@
+"""The conformance suite: what every engine promises, run over all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gensim.models import Word2Vec as GensimWord2Vec
+
+from w2vcli import engines
+from w2vcli.config import Config, Word2Vec
+from w2vcli.corpus import Block
+from w2vcli.engines import ENGINES, Engine, reference
+from w2vcli.engines.reference import draw_noise, pairs, step, subsample
+from w2vcli.errors import ConfigError
+from w2vcli.training import build_model
+from w2vcli.vocab import Vocab
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return engines.create(request.param)
+
+
+def block_of(sentences: list[list[int]]) -> Block:
+    offsets = np.cumsum([0] + [len(ids) for ids in sentences])
+    return Block(np.array([i for ids in sentences for i in ids], dtype=np.int32), offsets)
+
+
+def model_of(counts: list[int], **settings: Any) -> GensimWord2Vec:
+    vocab = Vocab([f"w{i}" for i in range(len(counts))], np.array(counts))
+    options = {"sg": 1, "sample": 0.0, "min_count": 1, "workers": 1, "vector_size": 8, **settings}
+    return build_model(vocab, Word2Vec(**options), {"sentences": 1, "words": sum(counts)})
+
+
+# Word 0 is so frequent that every noise word drawn is word 0: no engine's random numbers matter.
+CERTAIN_NOISE = {"ns_exponent": 8.0, "window": 1, "negative": 2}
+CERTAIN_COUNTS = [10_000, 10]
+
+
+def table_sigmoid(x: float) -> float:
+    """Look the sigmoid up as Gensim's kernels do: 1000 entries over -6 to 6, found with a factor cut to 83."""
+    entry = int((np.float32(x) + 6) * 83)
+    power = np.exp((entry / 1000 * 2 - 1) * 6)
+    return float(power / (power + 1))
+
+
+@pytest.fixture(autouse=True)
+def sigmoid_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the reference compute as the engine under test does, so that it can be held to the last digits."""
+    if "engine" in request.fixturenames and "gensim" in request.node.name:
+        monkeypatch.setattr("w2vcli.engines.reference.sigmoid", table_sigmoid)
+
+
+def test_new_models_start_as_word2vec_does() -> None:
+    model = model_of([3, 2, 1], vector_size=50, seed=3)
+    assert model.wv.vectors.shape == (3, 50)
+    assert model.wv.vectors.dtype == np.float32
+    assert np.abs(model.wv.vectors).max() <= 1 / 50
+    assert np.abs(model.wv.vectors).max() > 0.9 / 50
+    assert not model.syn1neg.any()
+    plain = GensimWord2Vec([["a", "a", "a", "b", "b", "c"]], min_count=1, vector_size=50, seed=3, workers=1)
+    assert model.wv.vectors.shape == plain.wv.vectors.shape
+
+
+def test_one_step_worked_out_by_hand(engine: Engine) -> None:
+    """One sentence "w1 w0", one context each; alpha 0.5; two dimensions.
+
+    Centre w1, context w0: u = v(w0); outputs w1 (label 1) and twice w0 (noise). All outputs are 0, so every dot is 0
+    and s = 1/2. The change of u is 0 while outputs are 0; output w1 += 0.5 * (1 - 1/2) * u = u/4, output w0 gets
+    0.5 * (0 - 1/2) * u = -u/4, then once more with its dot now -|u|^2/4.
+    Centre w0, context w1: output w0 has label 1, and the noise w0 is the centre itself, so it is dropped.
+    """
+    model = model_of(CERTAIN_COUNTS, vector_size=2, **CERTAIN_NOISE)
+    u0, u1 = np.array([0.4, 0.2]), np.array([-0.1, 0.3])
+    model.wv.vectors[:] = [u0, u1]
+    trained = engine.train_block(model, block_of([[1, 0]]), 0.5, 0.5, np.random.default_rng(1))
+    assert trained == 2
+    s = reference.sigmoid
+    half = s(0.0)
+    assert half == pytest.approx(0.5, abs=0.01)
+    out1 = 0.5 * (1 - half) * u0
+    out0 = 0.5 * (0 - half) * u0
+    again = 0.5 * (0 - s(u0 @ out0))
+    change = again * out0
+    out0 = out0 + again * u0
+    u0 = u0 + change
+    g = 0.5 * (1 - s(u1 @ out0))
+    u1, out0 = u1 + g * out0, out0 + g * u1
+    np.testing.assert_allclose(model.wv.vectors, [u0, u1], atol=1e-6)
+    np.testing.assert_allclose(model.syn1neg, [out0, out1], atol=1e-6)
+
+
+def test_agrees_with_the_reference(engine: Engine) -> None:
+    """On a corpus where chance plays no part, hundreds of steps lead to the same vectors."""
+    block = block_of([[0, 1, 0], [1, 0], [0, 0, 1, 1]] * 40)
+    models = []
+    for one in (engine, engines.create("reference")):
+        models.append(model_of(CERTAIN_COUNTS, **CERTAIN_NOISE))
+        one.train_block(models[-1], block, 0.02, 0.02, np.random.default_rng(1))
+    movement = np.abs(models[1].syn1neg).max()
+    assert movement > 0.2
+    np.testing.assert_allclose(models[0].wv.vectors, models[1].wv.vectors, atol=1e-5)
+    np.testing.assert_allclose(models[0].syn1neg, models[1].syn1neg, atol=1e-5)
+
+
+def planted() -> tuple[list[int], Block, dict[str, int]]:
+    """Return counts, sentences and word ids of a language with roles and genders.
+
+    A person word for each role and gender occurs with words of its role and words of its gender.
+    """
+    rng = np.random.default_rng(5)
+    names = [f"{kind}{i}{k}" for kind, number in (("role", 4), ("gender", 2)) for i in range(number) for k in range(3)]
+    names += [f"person{role}{gender}" for role in range(4) for gender in range(2)]
+    ids = {name: i for i, name in enumerate(names)}
+    sentences = []
+    for _ in range(800):
+        role, gender = rng.integers(4), rng.integers(2)
+        words = [f"person{role}{gender}", *(f"role{role}{k}" for k in rng.integers(3, size=2))]
+        words += [f"gender{gender}{k}" for k in rng.integers(3, size=2)]
+        sentences.append([ids[word] for word in rng.permutation(words)])
+    counts = np.bincount([i for sentence in sentences for i in sentence], minlength=len(names))
+    return counts.tolist(), block_of(sentences), ids
+
+
+def test_finds_planted_analogies(engine: Engine) -> None:
+    counts, block, ids = planted()
+    model = model_of(counts, vector_size=12, window=4, negative=4)
+    rng = np.random.default_rng(2)
+    for epoch in range(7):
+        engine.train_block(model, block, 0.08 - 0.01 * epoch, 0.07 - 0.01 * epoch, rng)
+    people = [f"w{i}" for name, i in ids.items() if name.startswith("person")]
+    right = 0
+    for role in range(4):
+        for other in range(4):
+            if role != other:
+                a, b, c = (f"w{ids[name]}" for name in (f"person{role}0", f"person{role}1", f"person{other}0"))
+                found = [w for w, _ in model.wv.most_similar([b, c], [a], topn=20) if w in people]
+                right += found[0] == f"w{ids[f'person{other}1']}"
+    assert right >= 10  # of 12
+
+
+def loss(model: GensimWord2Vec, block: Block, noise: np.ndarray[Any, np.dtype[np.int64]]) -> float:
+    """Return the mean loss over all pairs within distance 2, with fixed noise words, in float64."""
+    inputs, outputs = model.wv.vectors.astype(np.float64), model.syn1neg.astype(np.float64)
+    total, number = 0.0, 0
+    for start, end in zip(block.offsets[:-1], block.offsets[1:], strict=True):
+        for centre, context in pairs(block.ids[start:end], 2, False, np.random.default_rng(0)):
+            u = inputs[context]
+            total += np.log1p(np.exp(-u @ outputs[centre])) + np.log1p(np.exp(outputs[noise] @ u)).sum()
+            number += 1
+    return total / number
+
+
+def test_loss_goes_down(engine: Engine) -> None:
+    counts, block, _ = planted()
+    model = model_of(counts, vector_size=12, window=2, negative=4)
+    noise = np.random.default_rng(9).integers(0, len(counts), 4)
+    losses = [loss(model, block, noise)]
+    assert losses[0] == pytest.approx(5 * np.log(2))
+    for _ in range(3):
+        engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(2))
+        losses.append(loss(model, block, noise))
+    assert losses[0] > losses[1] > losses[2] > losses[3]
+
+
+def settings_of(engine: Engine) -> list[dict[str, Any]]:
+    """Return the models an engine says it can train."""
+    able = engine.capabilities
+    kinds = [{"sg": sg} for sg, can in ((1, able.sg), (0, able.cbow)) if can]
+    outputs = [{"hs": hs, "negative": 0 if hs else 3} for hs, can in ((0, able.ns), (1, able.hs)) if can]
+    return [{**kind, **output} for kind in kinds for output in outputs]
+
+
+def state(model: GensimWord2Vec) -> list[bytes]:
+    arrays = (model.wv.vectors, getattr(model, "syn1neg", None), getattr(model, "syn1", None))
+    return [array.tobytes() for array in arrays if array is not None]
+
+
+def test_same_seed_same_bits(engine: Engine) -> None:
+    counts, block, _ = planted()
+    for settings in settings_of(engine):
+        ends = []
+        for seed in (1, 1, 2):
+            model = model_of(counts, sample=0.01, **settings)
+            engine.train_block(model, block, 0.05, 0.02, np.random.default_rng(seed))
+            ends.append(state(model))
+        assert ends[0] == ends[1] != ends[2], settings
+
+
+def test_every_setting_it_claims_trains(engine: Engine) -> None:
+    counts, block, _ = planted()
+    for settings in settings_of(engine):
+        for extra in ({"shrink_windows": False}, {"ns_exponent": 0.0}, {"cbow_mean": 0}, {"sample": 0.001}):
+            model = model_of(counts, **settings, **extra)
+            before = state(model)
+            trained = engine.train_block(model, block, 0.05, 0.02, np.random.default_rng(1))
+            assert all(a != b for a, b in zip(before, state(model), strict=True)), (settings, extra)
+            assert np.isfinite(model.wv.vectors).all()
+            assert trained == len(block) if model.sample == 0 else trained < len(block)
+
+
+def test_subsampling_keeps_the_stated_share(engine: Engine) -> None:
+    counts, block, _ = planted()
+    model = model_of(counts, sample=0.02)
+    from w2vcli.vocab import keep_probabilities
+
+    expected = (keep_probabilities(np.array(counts), 0.02) * counts).sum()
+    trained = np.mean([engine.train_block(model, block, 0.01, 0.01, np.random.default_rng(i)) for i in range(3)])
+    assert trained == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("sentences", [[], [[]], [[1]], [[], [1], []]])
+def test_blocks_with_nothing_to_learn(engine: Engine, sentences: list[list[int]]) -> None:
+    model = model_of([5, 4])
+    before = state(model)
+    assert engine.train_block(model, block_of(sentences), 0.05, 0.02, np.random.default_rng(1)) == sum(map(len, sentences))
+    assert state(model) == before
+
+
+def test_settings_of_the_model_are_left_alone(engine: Engine) -> None:
+    counts, block, _ = planted()
+    model = model_of(counts, alpha=0.03, min_alpha=0.001, epochs=7)
+    engine.train_block(model, block, 0.02, 0.01, np.random.default_rng(1))
+    assert (model.alpha, model.min_alpha, model.epochs) == (0.03, 0.001, 7)
+    assert len(model.lifecycle_events) < 5
+
+
+def test_alpha_may_fall_to_zero(engine: Engine) -> None:
+    counts, block, _ = planted()
+    model = model_of(counts, min_alpha=0.0)
+    before = state(model)
+    engine.train_block(model, block, 1e-30, 0.0, np.random.default_rng(1))
+    assert state(model)[0] == before[0]
+
+
+# ---------------------------------------------------------------- the registry
+
+
+def test_unknown_engines_and_what_an_engine_cannot() -> None:
+    with pytest.raises(ConfigError, match=r"train.engine: gensm is not an engine; did you mean gensim\?"):
+        engines.create("gensm")
+    config = Config.model_validate({"train": {"engine": "reference"}, "word2vec": {"sg": 0, "hs": 1}})
+    with pytest.raises(ConfigError) as caught:
+        engines.create_for(config)
+    assert caught.value.problems == [
+        "train.engine: reference cannot train with word2vec.sg: 0; take train.engine: gensim",
+        "train.engine: reference cannot train with word2vec.hs: 1; take train.engine: gensim",
+    ]
+
+
+# ---------------------------------------------------------------- the pieces of the specification
+
+
+def test_pairs_of_a_shrunken_window() -> None:
+    """A context at distance d is taken when the drawn window is at least d: with probability (5 - d + 1) / 5."""
+    sentence = np.arange(11, dtype=np.int32)
+    rng = np.random.default_rng(3)
+    seen = np.zeros(6)
+    for _ in range(4000):
+        for centre, context in pairs(sentence, 5, True, rng):
+            if centre == 5:
+                seen[abs(context - 5)] += 1
+    np.testing.assert_allclose(seen[1:] / 8000, [1, 0.8, 0.6, 0.4, 0.2], atol=0.02)
+
+
+def test_noise_follows_its_distribution() -> None:
+    cumulative = np.cumsum([0.5, 0.3, 0.2])
+    drawn = draw_noise(cumulative, 30_000, np.random.default_rng(1))
+    np.testing.assert_allclose(np.bincount(drawn) / 30_000, [0.5, 0.3, 0.2], atol=0.01)
+    assert draw_noise(np.array([0.5, 1 - 1e-16]), 5, np.random.default_rng(1)).max() <= 1
+
+
+def test_subsample_draws_before_windows_are_laid() -> None:
+    kept = subsample(np.array([0, 1, 0, 2], dtype=np.int32), np.array([0.0, 1.0, 1.0]), np.random.default_rng(1))
+    assert kept.tolist() == [1, 2]
+
+
+def test_step_follows_the_gradient() -> None:
+    """The step is -alpha times the gradient of the loss, checked by finite differences on the input row."""
+    rng = np.random.default_rng(1)
+    inputs, outputs = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(4, 6)).astype(np.float32)
+    centre, context, negatives = 0, 1, np.array([2, 3])
+
+    def pair_loss(u: Any) -> Any:
+        scores = np.array([-(u @ outputs[centre]), *(u @ outputs[n] for n in negatives)], dtype=np.float64)
+        return np.log1p(np.exp(scores)).sum()
+
+    u = inputs[context].astype(np.float64)
+    numeric = np.array([(pair_loss(u + h) - pair_loss(u - h)) / 2e-5 for h in 1e-5 * np.eye(6)])
+    before = inputs.copy()
+    step(inputs, outputs, centre, context, negatives, 1e-3)
+    np.testing.assert_allclose((inputs[context] - before[context]) / -1e-3, numeric, rtol=2e-2, atol=1e-3)
+    assert (inputs[[0, 2, 3]] == before[[0, 2, 3]]).all()

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gensim.models import Word2Vec as GensimWord2Vec
+
+from w2vcli import training
+from w2vcli.config import Config, resolve
+from w2vcli.engines import ENGINES
+from w2vcli.errors import ConfigError, LockedError, W2VError
+from w2vcli.run_directory import RunDirectory
+
+Settings = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory, lee: Path) -> Path:
+    """The first 300 sentences of real text: about 7,000 words."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("".join(lee.read_text().splitlines(keepends=True)[:300]))
+    return path
+
+
+def config(word2vec: dict[str, Any] | None = None, **train: Any) -> Settings:
+    small = {"workers": 1, "vector_size": 10, "epochs": 2, "min_count": 2, "sg": 1, "sample": 0.01, "window": 3}
+    return {"word2vec": {**small, **(word2vec or {})}, "train": {"block_words": 1000, **train}}
+
+
+def arrays(run: Path) -> dict[str, bytes]:
+    model = GensimWord2Vec.load(str(run / "model" / "word2vec.model"))
+    named = {"vectors": model.wv.vectors, "syn1neg": getattr(model, "syn1neg", None), "syn1": getattr(model, "syn1", None)}
+    return {name: array.tobytes() for name, array in named.items() if array is not None}
+
+
+def until_block(number: int, iterator: Iterator[dict[str, Any]]) -> None:
+    """Follow a run for so many blocks and then drop it, as a kill would."""
+    blocks = 0
+    for event in iterator:
+        blocks += event["event"] == "block"
+        if blocks == number:
+            break
+    iterator.close()  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def test_the_model_is_plain_gensims(text: Path, tmp_path: Path) -> None:
+    settings = config({"epochs": 3, "seed": 5, "negative": 7, "alpha": 0.03, "min_alpha": 0.001})
+    training.train(text, tmp_path / "run", settings)
+    model = GensimWord2Vec.load(str(tmp_path / "run" / "model" / "word2vec.model"))
+    for name, value in Config.model_validate(settings).word2vec.model_dump().items():
+        assert getattr(model, name) == value, name
+    plain = GensimWord2Vec(min_count=2)
+    sentences = [line.split() for line in text.read_text().splitlines()]
+    plain.build_vocab(sentences)
+    counts = {word: plain.wv.get_vecattr(word, "count") for word in plain.wv.index_to_key}
+    assert {word: model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key} == counts
+    assert (model.corpus_count, model.corpus_total_words) == (plain.corpus_count, plain.corpus_total_words)
+    before = model.wv.vectors.copy()
+    model.train(sentences, total_examples=model.corpus_count, epochs=1)
+    assert (model.wv.vectors != before).any()
+    model.build_vocab([["brand-new"] * 5], update=True)
+    assert "brand-new" in model.wv
+    model.train([["brand-new", *sentences[0]]], total_examples=1, epochs=1)
+
+
+@pytest.mark.parametrize(
+    "word2vec",
+    [
+        {"sg": 0},
+        {"sg": 0, "cbow_mean": 0},
+        {"hs": 1, "negative": 0},
+        {"sg": 0, "hs": 1, "negative": 0},
+        {"hs": 1, "negative": 2},
+        {"ns_exponent": 0.5},
+        {"shrink_windows": False},
+        {"max_final_vocab": 50},
+        {"sample": 0.0},
+        {"min_alpha": 0.02},
+    ],
+)
+def test_every_hyperparameter_reaches_gensim(text: Path, tmp_path: Path, word2vec: dict[str, Any]) -> None:
+    ends = []
+    for name, extra in (("a", word2vec), ("b", {})):
+        training.train(text, tmp_path / name, config(extra))
+        ends.append(arrays(tmp_path / name))
+    assert ends[0] != ends[1]
+    model = GensimWord2Vec.load(str(tmp_path / "a" / "model" / "word2vec.model"))
+    assert all(getattr(model, name) == value for name, value in word2vec.items())
+    if "max_final_vocab" in word2vec:
+        assert 30 < len(model.wv) <= 50
+
+
+def test_the_schedule_in_the_events(text: Path, tmp_path: Path) -> None:
+    events = list(training.events(text, tmp_path / "run", config({"alpha": 0.05, "min_alpha": 0.01})))
+    kinds = [event["event"] for event in events]
+    start = next(event for event in events if event["event"] == "start")
+    blocks = [event for event in events if event["event"] == "block"]
+    words = int(np.char.count(text.read_text(), " ")) + 300
+    assert (start["words"], start["sentences"], start["total_words"]) == (words, 300, 2 * words)
+    assert len(blocks) == 2 * start["blocks"]
+    assert kinds.count("epoch") == 2
+    assert kinds[-1] == "done"
+    for event in blocks:
+        assert event["alpha"] == pytest.approx(max(0.05 * (1 - event["words"] / (2 * words)), 0.01))
+    assert blocks[-1]["words"] == 2 * words
+    logged = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    assert logged == [event for event in events if event["event"] != "encode"]
+
+
+def test_the_config_is_stored(text: Path, tmp_path: Path) -> None:
+    training.train(text, tmp_path / "run", config({"window": 4}))
+    stored = resolve(tmp_path / "run" / "config.yaml", environment={}).config
+    assert stored == Config.model_validate(config({"window": 4}))
+
+
+def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from w2vcli.corpus import Corpus
+
+    seen: list[int] = []
+    block = Corpus.block
+    monkeypatch.setattr(Corpus, "block", lambda self, first, last: (seen.append(first), block(self, first, last))[1])
+    training.train(text, tmp_path / "run", config(shuffle=False))
+    half = len(seen) // 2
+    assert seen == sorted(seen[:half]) * 2
+    seen.clear()
+    training.train(text, tmp_path / "shuffled", config())
+    assert sorted(seen[:half]) == sorted(seen[half:])
+    assert seen[:half] != sorted(seen[:half])
+    assert seen[:half] != seen[half:]
+
+
+# ---------------------------------------------------------------- going on
+
+
+KINDS = [("gensim", {"sg": 1}), ("gensim", {"sg": 0}), ("gensim", {"hs": 1, "negative": 0}), ("reference", {"epochs": 1})]
+
+
+@pytest.mark.parametrize(("engine", "word2vec"), KINDS, ids=str)
+@pytest.mark.parametrize("stops", [[1], [3, 2], [2, 1, 1, 3]], ids=str)
+def test_interrupted_and_resumed_is_bit_identical(
+    text: Path, tmp_path: Path, engine: str, word2vec: dict[str, Any], stops: list[int]
+) -> None:
+    settings = config(word2vec, engine=engine, checkpoint_every="1 words")
+    training.train(text, tmp_path / "whole", settings)
+    for stop in stops:
+        until_block(stop, training.events(text, tmp_path / "parts", settings))
+    resumed: list[str | None] = []
+    training.train(
+        text, tmp_path / "parts", settings, progress=lambda event: resumed.append(event.get("resumed_from"))
+    )
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+    if sum(stops) > len(stops):  # the checkpoint after the last block before a kill is lost
+        assert any(resumed)
+
+
+def test_every_engine_is_among_those_resumed() -> None:
+    assert {engine for engine, _ in KINDS} == set(ENGINES)
+
+
+def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
+    settings = config({"epochs": 10}, checkpoint_every="3000 words")
+    training.train(text, tmp_path / "whole", settings)
+    (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
+    command = [sys.executable, "-m", "w2vcli", "train", text, "-o", tmp_path / "parts", "-c", tmp_path / "config.yaml", "--log-json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        total = 0
+        for line in process.stderr:
+            event = json.loads(line)
+            total = event.get("total_words", total)
+            if event["event"] == "block" and event["words"] >= 0.4 * total:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "parts" / "model").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert events[0]["event"] == "start"  # the corpus is not encoded again
+    assert events[0]["done_words"] >= 0.3 * total
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, number: signal.Signals) -> None:
+    settings = config({"epochs": 50})
+    (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
+    command = [sys.executable, "-m", "w2vcli", "train", text, "-o", tmp_path / "run", "-c", tmp_path / "config.yaml", "--log-json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if '"event": "block"' in line:
+                process.send_signal(number)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 128 + number
+    assert rest.splitlines()[-1] == f"w2v: error: {tmp_path}/run: stopped by {number.name}; the same command goes on from here"
+    assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
+    until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
+
+
+def _resumed(event: dict[str, Any]) -> bool:
+    assert event["event"] != "start" or event["resumed_from"]
+    return True
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(text: Path, tmp_path: Path) -> None:
+    settings = config(checkpoint_every="1 words")
+    training.train(text, tmp_path / "whole", settings)
+    until_block(4, training.events(text, tmp_path / "parts", settings))
+    newest = sorted((tmp_path / "parts" / "checkpoints").iterdir())[-1]
+    (newest / "vectors.npy").write_bytes(b"")
+    events = list(training.events(text, tmp_path / "parts", settings))
+    assert events[0]["event"] == "warning"
+    assert str(newest) in events[0]["message"]
+    assert events[1]["resumed_from"] < str(newest)
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+
+
+def test_a_line_of_events_that_a_crash_cut_off(text: Path, tmp_path: Path) -> None:
+    until_block(1, training.events(text, tmp_path / "run", config()))
+    with (tmp_path / "run" / "events.jsonl").open("a") as stream:
+        stream.write('{"event": "blo')
+    training.train(text, tmp_path / "run", config())
+    assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "done"
+
+
+def test_the_corpus_may_be_deleted_and_is_made_again(text: Path, tmp_path: Path) -> None:
+    import shutil
+
+    settings = config(checkpoint_every="1 words")
+    training.train(text, tmp_path / "whole", settings)
+    until_block(3, training.events(text, tmp_path / "parts", settings))
+    shutil.rmtree(tmp_path / "parts" / "corpus")
+    events = list(training.events(text, tmp_path / "parts", settings))
+    assert any(event.get("resumed_from") for event in events)
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+
+
+# ---------------------------------------------------------------- running again
+
+
+def last_event(*arguments: Any, **keywords: Any) -> str:
+    return str(training.train(*arguments, **keywords)["event"])
+
+
+def test_finished_and_unchanged_is_up_to_date(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert last_event(text, run, config()) == "done"
+    before = arrays(run)
+    free = config({"workers": 2}, checkpoint_every="1h", keep_checkpoints=9)
+    for settings in (config(), free):
+        assert last_event(text, run, settings) == "up to date"
+    copy = tmp_path / "elsewhere.txt"
+    copy.write_bytes(text.read_bytes())
+    assert last_event(copy, run, config()) == "up to date"  # other file, same text
+    assert (run / "model" / "word2vec.model").stat().st_mtime >= copy.stat().st_mtime
+    assert arrays(run) == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_changed_is_refused_and_told_apart(text: Path, tmp_path: Path, finished: bool) -> None:
+    run = tmp_path / "run"
+    if finished:
+        training.train(text, run, config())
+    else:
+        until_block(2, training.events(text, run, config(checkpoint_every="1 words")))
+    other = tmp_path / "other.txt"
+    other.write_text(text.read_text() + "one more line\n")
+    before = sorted(path for path in run.rglob("*") if path.name not in ("lock", "events.jsonl"))
+    for corpus, settings, message in (
+        (text, config({"window": 4, "epochs": 3}), "word2vec.window was 3, now 4, word2vec.epochs was 2, now 3"),
+        (other, config(), "the text is another"),
+    ):
+        with pytest.raises(W2VError) as caught:
+            training.train(corpus, run, settings)
+        assert str(caught.value) == f"{run}: was made from something else: {message}; --force starts over, another -o keeps both"
+        assert sorted(path for path in run.rglob("*") if path.name not in ("lock", "events.jsonl")) == before
+    assert last_event(other, run, config({"window": 4}), force=True) == "done"
+    training.train(other, tmp_path / "fresh", config({"window": 4}))
+    assert arrays(run) == arrays(tmp_path / "fresh")
+
+
+def test_force_keeps_the_old_model_until_the_new_one_is_whole(text: Path, tmp_path: Path) -> None:
+    run, settings = tmp_path / "run", config({"window": 4}, checkpoint_every="1 words")
+    training.train(text, run, config())
+    before = arrays(run)
+    with pytest.raises(W2VError, match="no such file"):
+        training.train(tmp_path / "none.txt", run, settings, force=True)
+    until_block(2, training.events(text, run, settings, force=True))
+    assert arrays(run) == before
+    events = list(training.events(text, run, settings))  # goes on without --force
+    assert any(event.get("resumed_from") for event in events)
+    assert arrays(run) != before
+
+
+def test_force_without_a_change_changes_nothing(text: Path, tmp_path: Path) -> None:
+    training.train(text, tmp_path / "run", config())
+    assert last_event(text, tmp_path / "run", config(), force=True) == "up to date"
+
+
+def test_one_writer_a_run(text: Path, tmp_path: Path) -> None:
+    iterator = training.events(text, tmp_path / "run", config())
+    next(iterator)
+    assert RunDirectory(tmp_path / "run").is_locked()
+    with pytest.raises(LockedError, match=r"run: process \d+ on .+ is training this run"):
+        training.train(text, tmp_path / "run", config())
+    iterator.close()  # type: ignore[attr-defined]
+    assert not RunDirectory(tmp_path / "run").is_locked()
+    assert last_event(text, tmp_path / "run", config()) == "done"
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+def test_a_vocabulary_emptied_by_min_count(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(W2VError, match=r"no word occurs 100000 times, the most frequent \(the\) \d+ times; lower word2vec.min_count"):
+        training.train(text, tmp_path / "run", config({"min_count": 100_000}))
+    assert last_event(text, tmp_path / "run", config()) == "done"  # nothing was trained, so nothing is in the way
+
+
+def test_places_that_are_no_run(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(W2VError, match="the folder .* does not exist; create it first"):
+        training.train(text, tmp_path / "no" / "run", config())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(W2VError, match="is a file"):
+        training.train(text, tmp_path / "file", config())
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(W2VError, match="holds other files"):
+        training.train(text, tmp_path / "mine", config())
+    with pytest.raises(ConfigError):
+        training.train(text, tmp_path / "run", {"word2vec": {"windw": 3}})
+
+
+def test_a_run_that_fails_at_once_leaves_no_folder(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    for corpus in (tmp_path / "none.txt", tmp_path / "empty.txt"):
+        with pytest.raises(W2VError):
+            training.train(corpus, tmp_path / "run", config())
+        assert not (tmp_path / "run").exists()
+
+
+def test_several_workers_train_as_much(text: Path, tmp_path: Path) -> None:
+    done = training.train(text, tmp_path / "run", config({"workers": 3}))
+    assert done["words"] == 2 * sum(len(line.split()) for line in text.read_text().splitlines())
