@@ -17,8 +17,7 @@ from w2vcli.errors import W2VError
 from w2vcli.sources import is_url
 
 _ALLOWED = {
-    ("builtins", "hash"),
-    ("builtins", "int"),
+    *((module, name) for module in ("builtins", "__builtin__") for name in ("hash", "int", "long")),
     ("collections", "defaultdict"),
     ("gensim.models.fasttext", "FastText"),
     ("gensim.models.fasttext", "FastTextKeyedVectors"),
@@ -27,6 +26,7 @@ _ALLOWED = {
     ("gensim.models.keyedvectors", "KeyedVectors"),
     ("gensim.models.keyedvectors", "Vocab"),
     ("gensim.models.keyedvectors", "Word2VecKeyedVectors"),
+    ("gensim.models.word2vec", "Vocab"),
     ("gensim.models.word2vec", "Word2Vec"),
     ("gensim.models.word2vec", "Word2VecTrainables"),
     ("gensim.models.word2vec", "Word2VecVocab"),
@@ -34,6 +34,7 @@ _ALLOWED = {
     ("numpy", "dtype"),
     ("numpy", "float32"),
     ("numpy", "ndarray"),
+    ("numpy.random", "__RandomState_ctor"),
     ("numpy.random._mt19937", "MT19937"),
     ("numpy.random._pickle", "__bit_generator_ctor"),
     ("numpy.random._pickle", "__randomstate_ctor"),

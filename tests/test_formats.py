@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gensim.models import FastText, KeyedVectors, Word2Vec
+from gensim.test.utils import common_texts, datapath
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2vcli import formats
+from w2vcli.errors import W2VError
+from w2vcli.model import load
+
+
+@pytest.fixture(scope="module")
+def model() -> Word2Vec:
+    return Word2Vec(common_texts, min_count=1, vector_size=8, workers=1, hs=1)
+
+
+def assert_same(vectors: Any, expected: KeyedVectors, exact: bool = True) -> None:
+    assert isinstance(vectors, KeyedVectors)
+    assert list(vectors.index_to_key) == list(expected.index_to_key)
+    if exact:
+        np.testing.assert_array_equal(vectors.vectors, expected.vectors)
+    else:
+        np.testing.assert_allclose(vectors.vectors, expected.vectors, rtol=1e-6)
+
+
+def test_gensims_own_files(model: Word2Vec, tmp_path: Path) -> None:
+    model.save(str(tmp_path / "a.model"))
+    model.wv.save(str(tmp_path / "a.kv"))
+    for name in ("a.model", "a.kv"):
+        assert formats.detect(str(tmp_path / name)) == "gensim"
+        assert_same(load(tmp_path / name), model.wv)
+
+
+def test_large_arrays_are_memory_mapped(model: Word2Vec, tmp_path: Path) -> None:
+    model.save(str(tmp_path / "a.model"), separately=["syn1neg"], sep_limit=0)
+    model.wv.save(str(tmp_path / "b.kv"), separately=["vectors"])
+    vectors = load(tmp_path / "b.kv")
+    assert isinstance(vectors.vectors, np.memmap)
+    assert_same(vectors, model.wv)
+    assert vectors.most_similar("human", topn=3) == model.wv.most_similar("human", topn=3)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("extension", ["", ".gz", ".bz2"])
+def test_word2vec_files(model: Word2Vec, tmp_path: Path, binary: bool, extension: str) -> None:
+    path = tmp_path / "vectors.any"
+    model.wv.save_word2vec_format(str(path), binary=binary)
+    if extension:
+        content = path.read_bytes()
+        path = tmp_path / f"vectors{extension}"
+        path.write_bytes({".gz": gzip.compress, ".bz2": bz2.compress}[extension](content))
+    assert formats.detect(str(path)) == ("word2vec-binary" if binary else "word2vec-text")
+    assert_same(load(path), model.wv, exact=binary)
+
+
+@pytest.mark.parametrize("name", ["word2vec_3.3", "model-from-gensim-3.8.0.w2v", "word2vec_old"])
+def test_models_of_older_gensims(name: str) -> None:
+    assert_same(load(datapath(name)), Word2Vec.load(datapath(name)).wv)
+
+
+@pytest.mark.parametrize("name", ["toy-model.vec", "euclidean_vectors.bin", "lee_fasttext.vec"])
+def test_files_of_other_makers(name: str) -> None:
+    expected = KeyedVectors.load_word2vec_format(datapath(name), binary=name.endswith(".bin"))
+    assert_same(load(datapath(name)), expected)
+
+
+def test_fasttext_saved_by_gensim(tmp_path: Path) -> None:
+    model = FastText(common_texts, min_count=1, vector_size=4, bucket=50, workers=1)
+    model.save(str(tmp_path / "a.model"))
+    np.testing.assert_array_equal(load(tmp_path / "a.model")["human"], model.wv["human"])
+
+
+word = st.text(st.characters(exclude_characters=" \n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85", exclude_categories=["Cs", "Z", "Cc"]), min_size=1)
+vectors = st.dictionaries(word, st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=8)
+
+
+@given(vectors, st.booleans())
+@settings(max_examples=50)
+def test_whatever_gensim_writes_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: dict[str, list[float]], binary: bool
+) -> None:
+    path = tmp_path_factory.mktemp("vectors") / "a"
+    written = KeyedVectors(3)
+    written.add_vectors(list(rows), np.array(list(rows.values()), dtype=np.float32))
+    written.save_word2vec_format(str(path), binary=binary)
+    assert_same(load(path), written, exact=binary)
+
+
+# ---------------------------------------------------------------- files that are not models, and worse
+
+
+class Hostile:
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.place,)
+
+
+def test_no_code_runs_from_a_pickle(model: Word2Vec, tmp_path: Path) -> None:
+    trace = tmp_path / "it ran"
+    (tmp_path / "a.model").write_bytes(pickle.dumps(Hostile(trace)))
+    model.comment = Hostile(trace)
+    model.save(str(tmp_path / "b.model"))
+    model.comment = None
+    for name in ("a.model", "b.model"):
+        with pytest.raises(W2VError, match=r"not a Gensim model that is safe to open: it names pathlib\S*Path"):
+            load(tmp_path / name)
+    assert not trace.exists()
+    pickle.loads((tmp_path / "a.model").read_bytes())
+    assert trace.exists()  # plain pickle would have run it
+
+
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "gensim.utils.unpickle", "numpy.load", "builtins.getattr"])
+def test_names_that_are_not_admitted(tmp_path: Path, name: str) -> None:
+    module, _, function = name.rpartition(".")
+    (tmp_path / "a.model").write_bytes(b"\x80\x04c" + f"{module}\n{function}\n".encode() + b"(X\x01\x00\x00\x00xtR.")
+    with pytest.raises(W2VError, match=f"it names {name}, which no Gensim model needs"):
+        load(tmp_path / "a.model")
+
+
+def test_arrays_of_objects_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_path: Path) -> None:
+    trace = tmp_path / "it ran"
+    model.wv.save(str(tmp_path / "a.kv"), separately=["vectors"])
+    np.save(tmp_path / "a.kv.vectors.npy", np.array([Hostile(trace)], dtype=object), allow_pickle=True)
+    with pytest.raises(W2VError, match="damaged, or not a model"):
+        load(tmp_path / "a.kv")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a model that w2v can read"),
+        (b"just some text\nof several lines\n", "not a model that w2v can read"),
+        (b"\x89PNG\r\n\x1a\n", "not a model that w2v can read"),
+        (b"\x80\x04K\x01.", "it holds a int"),
+        (b"\x80\x04", "damaged, or not a model"),
+        (b"3 2\na 0.5 0.5\nb 0.5 0.5\n", "damaged, or not a model: unexpected end of input"),
+        (b"2 2\na 0.5 0.5\nb 0.5 x\n", "damaged, or not a model: could not convert string to float"),
+        (b"2 2\na \0\0\0\0", "its header claims 2 words of 2 dimensions, more than the file can hold"),
+        (b"1000000000000 300\na 0.5 0.5\n", "its header claims 1000000000000 words of 300 dimensions"),
+    ],
+)
+def test_files_that_are_no_models(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(W2VError) as caught:
+        load(tmp_path / "a")
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_side_file(model: Word2Vec, tmp_path: Path) -> None:
+    model.wv.save(str(tmp_path / "a.kv"), separately=["vectors"])
+    (tmp_path / "a.kv.vectors.npy").unlink()
+    with pytest.raises(W2VError, match=r"a.kv: cannot be read: No such file or directory"):
+        load(tmp_path / "a.kv")

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors, Word2Vec
+
+import w2vcli
+from w2vcli import training
+from w2vcli.errors import ConfigError, UnknownWordError, W2VError
+from w2vcli.model import Expression, analogy, describe, find_word, load, nearest_spellings, neighbours, parse_analogy
+
+
+@pytest.fixture
+def vectors() -> KeyedVectors:
+    made = KeyedVectors(3)
+    rows = {
+        "man": [1, 0, 0],
+        "woman": [0, 1, 0],
+        "king": [1, 0, 1],
+        "queen": [0, 1, 1],
+        "King": [0.9, 0.1, 1],
+        "Paris": [0, 0, -1],
+    }
+    made.add_vectors(list(rows), np.array(list(rows.values()), dtype=np.float32))
+    return made
+
+
+def test_neighbours_by_hand(vectors: KeyedVectors) -> None:
+    found = neighbours(vectors, "king", 2)
+    assert [word for word, _ in found] == ["King", "man"]
+    assert found[1][1] == pytest.approx(1 / np.sqrt(2))
+
+
+def test_analogy_by_hand(vectors: KeyedVectors) -> None:
+    found = analogy(vectors, parse_analogy(["man", "king", "woman"]), 1)
+    assert found[0][0] == "queen"
+    # unit vectors: king (1,0,1)/sqrt 2, woman (0,1,0), man (1,0,0); queen (0,1,1)/sqrt 2
+    total = np.array([1, 0, 1]) / np.sqrt(2) + [0, 1, 0] - np.array([1, 0, 0])
+    expected = total @ [0, 1, 1] / np.sqrt(2) / np.linalg.norm(total)
+    assert found[0][1] == pytest.approx(expected)
+
+
+def test_real_vectors_agree_with_gensim(lee_run: Path) -> None:
+    theirs = Word2Vec.load(str(lee_run / "model" / "word2vec.model")).wv
+    ours = load(lee_run)
+    assert ours.most_similar("government") == theirs.most_similar("government")
+    assert neighbours(ours, "government", 5) == theirs.most_similar("government", topn=5)
+    assert analogy(ours, Expression(("government", "israel"), ("australia",)), 4) == theirs.most_similar(
+        ["government", "israel"], ["australia"], topn=4
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "positive", "negative"),
+    [
+        (["man", "king", "woman"], ("king", "woman"), ("man",)),
+        (["man king woman"], ("king", "woman"), ("man",)),
+        (["king - man + woman"], ("king", "woman"), ("man",)),
+        (["king", "-", "man", "+", "woman"], ("king", "woman"), ("man",)),
+        (["king + queen"], ("king", "queen"), ()),
+        (["- man + king"], ("king",), ("man",)),
+        (["well-known - known + great"], ("well-known", "great"), ("known",)),
+        (["a - b - c + d + e"], ("a", "d", "e"), ("b", "c")),
+    ],
+)
+def test_analogies_are_parsed(terms: list[str], positive: tuple[str, ...], negative: tuple[str, ...]) -> None:
+    assert parse_analogy(terms) == Expression(positive, negative)
+
+
+@pytest.mark.parametrize("terms", [["man", "king"], ["a", "b", "c", "d"], ["king - "], ["king man + x"], ["- king"], ["a + - b"], ["+"]])
+def test_what_is_no_analogy(terms: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_analogy(terms)
+    assert caught.value.exit_code == 2
+
+
+def test_unknown_words(vectors: KeyedVectors) -> None:
+    with pytest.raises(UnknownWordError) as caught:
+        find_word(vectors, "quen")
+    assert str(caught.value) == "quen: not in the vocabulary; did you mean queen?"
+    with pytest.raises(UnknownWordError) as caught:
+        find_word(vectors, "zzzzz")
+    assert str(caught.value) == "zzzzz: not in the vocabulary"
+    with pytest.raises(UnknownWordError, match="paris: not in the vocabulary; did you mean Paris"):
+        find_word(vectors, "paris")
+    assert nearest_spellings(vectors, "wonan", 1) == ["woman"]
+
+
+def test_ignoring_case_takes_the_most_frequent_spelling(vectors: KeyedVectors) -> None:
+    assert find_word(vectors, "KING", ignore_case=True) == "king"
+    assert find_word(vectors, "King", ignore_case=True) == "King"
+    assert find_word(vectors, "paris", ignore_case=True) == "Paris"
+    with pytest.raises(UnknownWordError):
+        find_word(vectors, "london", ignore_case=True)
+    found = analogy(vectors, Expression(("KING", "Woman"), ("MAN",)), 1, ignore_case=True)
+    assert found[0][0] == "queen"
+
+
+def test_what_cannot_be_opened(tmp_path: Path, lee: Path) -> None:
+    with pytest.raises(W2VError, match="none: no such file or run"):
+        load(tmp_path / "none")
+    with pytest.raises(W2VError, match="a folder, but not a run"):
+        load(tmp_path)
+    iterator = training.events(lee, tmp_path / "run")
+    for event in iterator:
+        if event["event"] == "start":
+            break
+    iterator.close()  # type: ignore[attr-defined]
+    with pytest.raises(W2VError, match="this run is not finished; run its w2v train command again to go on"):
+        load(tmp_path / "run")
+
+
+def test_a_finished_run_described(lee_run: Path) -> None:
+    about = describe(lee_run)
+    assert about["state"] == "finished"
+    assert about["vocabulary"] == len(load(lee_run))
+    assert about["corpus words"] == 60005
+    assert about["words trained"] == 2 * 60005
+    assert len(about["corpus fingerprint"]) == 32
+    assert about["made with w2vcli"] == w2vcli.__version__
+    assert about["config"]["word2vec.epochs"] == 2
+
+
+def test_an_unfinished_run_described(lee: Path, tmp_path: Path) -> None:
+    settings = {"train": {"block_words": 20_000}, "word2vec": {"epochs": 1}}
+    iterator = training.events(lee, tmp_path / "run", settings)
+    for event in iterator:
+        if event["event"] == "block":
+            break
+    assert describe(tmp_path / "run")["state"] == "training"
+    iterator.close()  # type: ignore[attr-defined]
+    about = describe(tmp_path / "run")
+    assert about["state"] == "unfinished"
+    assert about["progress"] == f"{100 * event['words'] / 60005:.1f}%"
+
+
+def test_a_file_described(lee_run: Path, tmp_path: Path) -> None:
+    about = describe(lee_run / "model" / "word2vec.model")
+    assert (about["format"], about["holds"], about["dimensions"], about["epochs"]) == ("gensim", "Word2Vec", 100, 2)
+    assert about["bytes"] == (lee_run / "model" / "word2vec.model").stat().st_size
+    load(lee_run).save_word2vec_format(str(tmp_path / "a.txt"))
+    assert describe(tmp_path / "a.txt")["format"] == "word2vec-text"
+
+
+def test_the_api_of_the_package(lee_raw: Path, tmp_path: Path) -> None:
+    summary = w2vcli.preprocess(lee_raw, tmp_path / "lee.txt.gz")
+    seen: list[str] = []
+    done = w2vcli.train(
+        tmp_path / "lee.txt.gz",
+        tmp_path / "run",
+        {"word2vec": {"epochs": 1}},
+        progress=lambda event: seen.append(event["event"]),
+    )
+    assert summary.tokens == done["words"] == 60005
+    assert seen[-1] == done["event"] == "done"
+    assert len(w2vcli.load(tmp_path / "run")) == done["vocabulary"]
+    with pytest.raises(AttributeError):
+        w2vcli.nothing
