@@ -51,8 +51,12 @@ def speed(tokens: Path, rounds: int) -> None:
             _, theirs = train_gensim(tokens, 1, seed)
             _, ours = train_ours(tokens, Path(folder, f"run{seed}"), 1, seed)
             ratios.append(ours / theirs)
-            print(f"round {seed}: gensim {theirs:,.0f} words/s, w2v {ours:,.0f} words/s, ratio {ours / theirs:.3f}", flush=True)
-    print(f"median ratio {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f}), gensim {gensim.__version__}")
+            print(
+                f"round {seed}: gensim {theirs:,.0f} words/s, w2v {ours:,.0f} words/s, ratio {ours / theirs:.3f}",
+                flush=True,
+            )
+    spread = f"min {min(ratios):.3f}, max {max(ratios):.3f}"
+    print(f"median ratio {statistics.median(ratios):.3f} ({spread}), gensim {gensim.__version__}")
 
 
 def quality(tokens: Path, seeds: int) -> None:
@@ -66,7 +70,10 @@ def quality(tokens: Path, seeds: int) -> None:
                 analogies, _ = vectors.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=30000)
                 _, spearman, _ = vectors.evaluate_word_pairs(datapath("wordsim353.tsv"))
                 scores[name].append((100 * analogies, spearman.statistic))
-                print(f"seed {seed} {name}: analogies {100 * analogies:.2f}%, WordSim-353 {spearman.statistic:.4f}", flush=True)
+                print(
+                    f"seed {seed} {name}: analogies {100 * analogies:.2f}%, WordSim-353 {spearman.statistic:.4f}",
+                    flush=True,
+                )
     for name, results in scores.items():
         analogies, pairs = (statistics.mean(column) for column in zip(*results, strict=True))
         print(f"mean {name}: analogies {analogies:.2f}%, WordSim-353 {pairs:.4f}")

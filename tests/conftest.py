@@ -11,7 +11,8 @@ from gensim.test.utils import datapath
 
 from w2vcli.preprocessing import preprocess
 
-os.environ = {name: value for name, value in os.environ.items() if not name.startswith("W2V_")}  # type: ignore[assignment]
+for name in [name for name in os.environ if name.startswith("W2V_")]:
+    del os.environ[name]  # a user's settings are not the tests'
 
 
 class Result:

@@ -10,7 +10,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from w2vcli import checkpoint
 
-ARRAYS = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3), "syn1neg": np.zeros((2, 3), dtype=np.float32)}
+ARRAYS = {
+    "vectors": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "syn1neg": np.zeros((2, 3), dtype=np.float32),
+}
 
 
 def names(folder: Path) -> list[str]:
@@ -29,9 +32,12 @@ def test_save_and_latest(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, ARRAYS[name])
 
 
-@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=5)), st.dictionaries(st.text(), st.integers()))
+@given(
+    arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=5)),
+    st.dictionaries(st.text(), st.integers()),
+)
 @settings(max_examples=25)
-def test_round_trip(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, state: dict[str, int]) -> None:  # type: ignore[type-arg]
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, state: dict[str, int]) -> None:  # type: ignore[type-arg, unused-ignore]
     folder = tmp_path_factory.mktemp("checkpoints")
     checkpoint.save(folder, 1, {"vectors": array}, state, keep=1)
     found, _ = checkpoint.latest(folder)

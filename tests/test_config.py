@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import string
 from pathlib import Path
@@ -26,7 +27,9 @@ def problems(*arguments: Any, **keywords: Any) -> list[str]:
 
 
 def test_word2vec_has_gensims_names_and_defaults() -> None:
-    theirs = {name: parameter.default for name, parameter in inspect.signature(GensimWord2Vec.__init__).parameters.items()}
+    theirs = {
+        name: parameter.default for name, parameter in inspect.signature(GensimWord2Vec.__init__).parameters.items()
+    }
     for name, value in Word2Vec().model_dump().items():
         assert theirs[name] == value, name
 
@@ -71,12 +74,24 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("word2vec:\n  window: [5\n", "line 3, column 1: not valid YAML: expected ',' or ']', but got '<stream end>'"),
-        ("word2vec:\n  window: 5\n  window: 6\n", "line 3, column 3: not valid YAML: the key window stands here twice"),
+        (
+            "word2vec:\n  window: [5\n",
+            "line 3, column 1: not valid YAML: expected ',' or ']', but got '<stream end>'",
+        ),
+        (
+            "word2vec:\n  window: 5\n  window: 6\n",
+            "line 3, column 3: not valid YAML: the key window stands here twice",
+        ),
         ("- a\n", "should hold the sections preprocess, word2vec, train"),
         ("word2vec: 3\n", "word2vec should be a section with settings below it"),
-        ("word2vec:\n  hs: 0\n  negative: 0\n", "word2vec: hs and negative are both 0, so nothing would be trained; set one of them"),
-        ("word2vec:\n  alpha: 0.01\n  min_alpha: 0.02\n", "word2vec: min_alpha (0.02) is larger than alpha (0.01)"),
+        (
+            "word2vec:\n  hs: 0\n  negative: 0\n",
+            "word2vec: hs and negative are both 0, so nothing would be trained; set one of them",
+        ),
+        (
+            "word2vec:\n  alpha: 0.01\n  min_alpha: 0.02\n",
+            "word2vec: min_alpha (0.02) is larger than alpha (0.01)",
+        ),
     ],
 )
 def test_files_that_make_no_config(tmp_path: Path, text: str, expected: str) -> None:
@@ -101,7 +116,13 @@ def test_numbers_without_a_point_and_empty_sections(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds", "words"),
-    [("90s", 90, None), ("10m", 600, None), ("1.5h", 5400, None), ("5000000 words", None, 5e6), ("null", None, None)],
+    [
+        ("90s", 90, None),
+        ("10m", 600, None),
+        ("1.5h", 5400, None),
+        ("5000000 words", None, 5e6),
+        ("null", None, None),
+    ],
 )
 def test_checkpoint_intervals(text: str, seconds: float | None, words: float | None) -> None:
     train = resolve(None, [f"train.checkpoint_every={text}"], {}).config.train
@@ -121,7 +142,7 @@ def test_ready_configs_are_valid_and_say_when_to_pick_them(file: Path) -> None:
     resolve(file, environment={})
     lines = file.read_text().splitlines()
     assert lines[0].startswith("# ")
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         if line.startswith("  ") and not line.strip().startswith("#") and file.name != "default.yaml":
             assert before.strip().startswith("#") or before.endswith(":"), f"no comment on {line}"
 
@@ -165,7 +186,11 @@ configs = st.builds(
     st.floats(1e-9, 10, exclude_min=True),
     st.floats(0, 1e6),
     st.integers(0, 2**32 - 1),
-    st.one_of(st.none(), st.integers(1, 10**9).map(lambda n: f"{n} words"), st.integers(1, 99).map(lambda n: f"{n}m")),
+    st.one_of(
+        st.none(),
+        st.integers(1, 10**9).map(lambda n: f"{n} words"),
+        st.integers(1, 99).map(lambda n: f"{n}m"),
+    ),
 )
 
 

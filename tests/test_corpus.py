@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -30,7 +31,7 @@ def encoded(folder: Path, *texts: str) -> tuple[Corpus, Vocab]:
 
 def words_of(block: Block, vocab: Vocab) -> list[list[str]]:
     bounds = block.offsets.tolist()
-    return [[vocab.words[i] for i in block.ids[a:b].tolist()] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [[vocab.words[i] for i in block.ids[a:b].tolist()] for a, b in itertools.pairwise(bounds)]
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -39,12 +40,12 @@ def test_by_hand(tmp_path: Path) -> None:
     assert vocab.counts.tolist() == [3, 3, 2, 1]
     assert corpus.ids.tolist() == [0, 1, 2, 1, 0, 0, 3, 1, 2]
     assert corpus.offsets.tolist() == [0, 3, 6, 8, 9]
-    assert (corpus.ids.dtype, corpus.offsets.dtype) == (np.int32, np.int64)
+    assert [str(array.dtype) for array in (corpus.ids, corpus.offsets)] == ["int32", "int64"]
     assert (corpus.meta["words"], corpus.meta["sentences"], corpus.meta["distinct"]) == (9, 4, 4)
     assert [Path(stamp[0]).name for stamp in corpus.meta["sources"]] == ["text0.txt", "text1.txt"]
 
 
-sentence = st.lists(st.sampled_from("a b c d e f gg ä 東 don't".split()), min_size=1, max_size=12)
+sentence = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "gg", "ä", "東", "don't"]), min_size=1, max_size=12)
 
 
 @given(st.lists(sentence, min_size=1, max_size=30))
@@ -126,7 +127,8 @@ def test_block_bounds_by_hand(tmp_path: Path) -> None:
     assert corpus.block_bounds(5).tolist() == [0, 2, 4, 5]
     assert corpus.block_bounds(1).tolist() == [0, 1, 2, 3, 4, 5]
     assert corpus.block_bounds(100).tolist() == [0, 5]
-    assert corpus.block(2, 4).ids.tolist() == [2, 0, 0, 0, 0, 0, 0, 0] or corpus.block(2, 4).offsets.tolist() == [0, 1, 8]
+    assert corpus.block(2, 4).ids.tolist() == [3, 0, 0, 0, 0, 0, 0, 0]
+    assert corpus.block(2, 4).offsets.tolist() == [0, 1, 8]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100))
@@ -135,7 +137,7 @@ def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int) -> N
     corpus.offsets = np.concatenate(([0], np.cumsum(lengths)))
     corpus.ids = np.arange(sum(lengths), dtype=np.int32)
     bounds = corpus.block_bounds(block_words).tolist()
-    blocks = [corpus.block(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    blocks = [corpus.block(a, b) for a, b in itertools.pairwise(bounds)]
     assert np.concatenate([block.ids for block in blocks]).tolist() == corpus.ids.tolist()
     assert all(0 < len(block) < block_words + 2 * max(lengths) for block in blocks)
 
@@ -150,7 +152,7 @@ def block_of(sentences: list[list[int]]) -> Block:
 
 def lists(block: Block) -> list[list[int]]:
     bounds = block.offsets.tolist()
-    return [block.ids[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [block.ids[a:b].tolist() for a, b in itertools.pairwise(bounds)]
 
 
 @given(ids_and_lengths, st.integers(0, 11))

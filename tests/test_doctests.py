@@ -5,7 +5,14 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["w2vcli.text", "w2vcli.training", "w2vcli.model", "w2vcli.engines.reference", "w2vcli.cli.output"]
+MODULES = [
+    "w2vcli.sources",
+    "w2vcli.text",
+    "w2vcli.training",
+    "w2vcli.model",
+    "w2vcli.engines.reference",
+    "w2vcli.cli.output",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

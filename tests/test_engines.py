@@ -82,11 +82,11 @@ def test_one_step_worked_out_by_hand(engine: Engine) -> None:
     assert half == pytest.approx(0.5, abs=0.01)
     out1 = 0.5 * (1 - half) * u0
     out0 = 0.5 * (0 - half) * u0
-    again = 0.5 * (0 - s(u0 @ out0))
+    again = 0.5 * (0 - s(float(u0 @ out0)))
     change = again * out0
     out0 = out0 + again * u0
     u0 = u0 + change
-    g = 0.5 * (1 - s(u1 @ out0))
+    g = 0.5 * (1 - s(float(u1 @ out0)))
     u1, out0 = u1 + g * out0, out0 + g * u1
     np.testing.assert_allclose(model.wv.vectors, [u0, u1], atol=1e-6)
     np.testing.assert_allclose(model.syn1neg, [out0, out1], atol=1e-6)
@@ -215,7 +215,9 @@ def test_subsampling_keeps_the_stated_share(engine: Engine) -> None:
 def test_blocks_with_nothing_to_learn(engine: Engine, sentences: list[list[int]]) -> None:
     model = model_of([5, 4])
     before = state(model)
-    assert engine.train_block(model, block_of(sentences), 0.05, 0.02, np.random.default_rng(1)) == sum(map(len, sentences))
+    assert engine.train_block(model, block_of(sentences), 0.05, 0.02, np.random.default_rng(1)) == sum(
+        map(len, sentences)
+    )
     assert state(model) == before
 
 

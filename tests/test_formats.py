@@ -57,7 +57,7 @@ def test_word2vec_files(model: Word2Vec, tmp_path: Path, binary: bool, extension
     if extension:
         content = path.read_bytes()
         path = tmp_path / f"vectors{extension}"
-        path.write_bytes({".gz": gzip.compress, ".bz2": bz2.compress}[extension](content))
+        path.write_bytes(gzip.compress(content) if extension == ".gz" else bz2.compress(content))
     assert formats.detect(str(path)) == ("word2vec-binary" if binary else "word2vec-text")
     assert_same(load(path), model.wv, exact=binary)
 
@@ -79,8 +79,13 @@ def test_fasttext_saved_by_gensim(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(tmp_path / "a.model")["human"], model.wv["human"])
 
 
-word = st.text(st.characters(exclude_characters=" \n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85", exclude_categories=["Cs", "Z", "Cc"]), min_size=1)
-vectors = st.dictionaries(word, st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=8)
+word = st.text(
+    st.characters(exclude_characters=" \n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85", exclude_categories=["Cs", "Z", "Cc"]),
+    min_size=1,
+)
+vectors = st.dictionaries(
+    word, st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=8
+)
 
 
 @given(vectors, st.booleans())
@@ -120,7 +125,9 @@ def test_no_code_runs_from_a_pickle(model: Word2Vec, tmp_path: Path) -> None:
     assert trace.exists()  # plain pickle would have run it
 
 
-@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "gensim.utils.unpickle", "numpy.load", "builtins.getattr"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "builtins.eval", "gensim.utils.unpickle", "numpy.load", "builtins.getattr"]
+)
 def test_names_that_are_not_admitted(tmp_path: Path, name: str) -> None:
     module, _, function = name.rpartition(".")
     (tmp_path / "a.model").write_bytes(b"\x80\x04c" + f"{module}\n{function}\n".encode() + b"(X\x01\x00\x00\x00xtR.")

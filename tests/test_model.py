@@ -9,7 +9,16 @@ from gensim.models import KeyedVectors, Word2Vec
 import w2vcli
 from w2vcli import training
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
-from w2vcli.model import Expression, analogy, describe, find_word, load, nearest_spellings, neighbours, parse_analogy
+from w2vcli.model import (
+    Expression,
+    analogy,
+    describe,
+    find_word,
+    load,
+    nearest_spellings,
+    neighbours,
+    parse_analogy,
+)
 
 
 @pytest.fixture
@@ -69,7 +78,10 @@ def test_analogies_are_parsed(terms: list[str], positive: tuple[str, ...], negat
     assert parse_analogy(terms) == Expression(positive, negative)
 
 
-@pytest.mark.parametrize("terms", [["man", "king"], ["a", "b", "c", "d"], ["king - "], ["king man + x"], ["- king"], ["a + - b"], ["+"]])
+@pytest.mark.parametrize(
+    "terms",
+    [["man", "king"], ["a", "b", "c", "d"], ["king - "], ["king man + x"], ["- king"], ["a + - b"], ["+"]],
+)
 def test_what_is_no_analogy(terms: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_analogy(terms)
@@ -138,7 +150,12 @@ def test_an_unfinished_run_described(lee: Path, tmp_path: Path) -> None:
 
 def test_a_file_described(lee_run: Path, tmp_path: Path) -> None:
     about = describe(lee_run / "model" / "word2vec.model")
-    assert (about["format"], about["holds"], about["dimensions"], about["epochs"]) == ("gensim", "Word2Vec", 100, 2)
+    assert (about["format"], about["holds"], about["dimensions"], about["epochs"]) == (
+        "gensim",
+        "Word2Vec",
+        100,
+        2,
+    )
     assert about["bytes"] == (lee_run / "model" / "word2vec.model").stat().st_size
     load(lee_run).save_word2vec_format(str(tmp_path / "a.txt"))
     assert describe(tmp_path / "a.txt")["format"] == "word2vec-text"
@@ -157,4 +174,4 @@ def test_the_api_of_the_package(lee_raw: Path, tmp_path: Path) -> None:
     assert seen[-1] == done["event"] == "done"
     assert len(w2vcli.load(tmp_path / "run")) == done["vocabulary"]
     with pytest.raises(AttributeError):
-        w2vcli.nothing
+        _ = w2vcli.nothing

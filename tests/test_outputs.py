@@ -92,11 +92,13 @@ def test_links_and_devices(tmp_path: Path) -> None:
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(W2VError, match=f"{tmp_path}/no/out.txt: the folder {tmp_path}/no does not exist; create it first"):
+    with pytest.raises(
+        W2VError, match=f"{tmp_path}/no/out.txt: the folder {tmp_path}/no does not exist; create it first"
+    ):
         outputs.write_text(tmp_path / "no" / "out.txt", "")
     with pytest.raises(W2VError, match=f"{tmp_path}: is a folder; name a file"):
         outputs.write_text(tmp_path, "")
-    with pytest.raises(W2VError, match="/proc/out.txt: "):
+    with pytest.raises(W2VError, match=r"/proc/out\.txt: "):
         outputs.write_text("/proc/out.txt", "")
 
 
@@ -132,5 +134,9 @@ def test_new_files_get_the_usual_permissions(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_on_the_temporary_file(tmp_path: Path) -> None:
-    with outputs.atomic_file(tmp_path / "a"), (tmp_path / ".a.tmp").open() as other, pytest.raises(BlockingIOError):
+    with (
+        outputs.atomic_file(tmp_path / "a"),
+        (tmp_path / ".a.tmp").open() as other,
+        pytest.raises(BlockingIOError),
+    ):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,7 +16,11 @@ def test_real_text(lee_raw: Path, tmp_path: Path) -> None:
     summary = preprocess(lee_raw, tmp_path / "out.txt", progress=lambda read, total: seen.append((read, total)))
     lines = (tmp_path / "out.txt").read_text().splitlines()
     tokens = [token for line in lines for token in line.split(" ")]
-    assert (summary.sentences, summary.tokens, summary.distinct) == (len(lines), len(tokens), len(set(tokens)))
+    assert (summary.sentences, summary.tokens, summary.distinct) == (
+        len(lines),
+        len(tokens),
+        len(set(tokens)),
+    )
     assert (summary.files, summary.lines, summary.bytes) == (1, 300, lee_raw.stat().st_size)
     assert seen[-1] == (summary.bytes, summary.bytes)
     assert summary.megabytes_per_second > 0
@@ -38,7 +42,11 @@ def test_settings_reach_the_tokenizer(tmp_path: Path) -> None:
 def test_files_are_documents_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfThe end")
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfA start\r\n"))
-    preprocess([tmp_path / "a.txt", tmp_path / "b.txt.gz"], tmp_path / "out.txt", {"preprocess": {"unit": "document"}})
+    preprocess(
+        [tmp_path / "a.txt", tmp_path / "b.txt.gz"],
+        tmp_path / "out.txt",
+        {"preprocess": {"unit": "document"}},
+    )
     assert (tmp_path / "out.txt").read_text() == "the end\na start\n"
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,13 @@ from w2vcli import sources
 from w2vcli.errors import W2VError
 from w2vcli.sources import Source, expand, open_text
 
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd.compress}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd.compress,
+}
 
 
 def read(path: Path) -> list[str]:
@@ -140,7 +147,7 @@ def test_progress_and_digest(tmp_path: Path) -> None:
 
 
 def test_standard_input_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(b"one\n"))))  # type: ignore[arg-type]
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(b"one\n"))))
     monkeypatch.setattr("sys.stdin", stdin)
     with open_text(Source("-")) as lines:
         assert list(lines) == ["one\n"]

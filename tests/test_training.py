@@ -30,13 +30,25 @@ def text(tmp_path_factory: pytest.TempPathFactory, lee: Path) -> Path:
 
 
 def config(word2vec: dict[str, Any] | None = None, **train: Any) -> Settings:
-    small = {"workers": 1, "vector_size": 10, "epochs": 2, "min_count": 2, "sg": 1, "sample": 0.01, "window": 3}
+    small = {
+        "workers": 1,
+        "vector_size": 10,
+        "epochs": 2,
+        "min_count": 2,
+        "sg": 1,
+        "sample": 0.01,
+        "window": 3,
+    }
     return {"word2vec": {**small, **(word2vec or {})}, "train": {"block_words": 1000, **train}}
 
 
 def arrays(run: Path) -> dict[str, bytes]:
     model = GensimWord2Vec.load(str(run / "model" / "word2vec.model"))
-    named = {"vectors": model.wv.vectors, "syn1neg": getattr(model, "syn1neg", None), "syn1": getattr(model, "syn1", None)}
+    named = {
+        "vectors": model.wv.vectors,
+        "syn1neg": getattr(model, "syn1neg", None),
+        "syn1": getattr(model, "syn1", None),
+    }
     return {name: array.tobytes() for name, array in named.items() if array is not None}
 
 
@@ -128,7 +140,12 @@ def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monk
 
     seen: list[int] = []
     block = Corpus.block
-    monkeypatch.setattr(Corpus, "block", lambda self, first, last: (seen.append(first), block(self, first, last))[1])
+
+    def recorded(self: Corpus, first: int, last: int) -> Any:
+        seen.append(first)
+        return block(self, first, last)
+
+    monkeypatch.setattr(Corpus, "block", recorded)
     training.train(text, tmp_path / "run", config(shuffle=False))
     half = len(seen) // 2
     assert seen == sorted(seen[:half]) * 2
@@ -142,7 +159,12 @@ def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monk
 # ---------------------------------------------------------------- going on
 
 
-KINDS = [("gensim", {"sg": 1}), ("gensim", {"sg": 0}), ("gensim", {"hs": 1, "negative": 0}), ("reference", {"epochs": 1})]
+KINDS = [
+    ("gensim", {"sg": 1}),
+    ("gensim", {"sg": 0}),
+    ("gensim", {"hs": 1, "negative": 0}),
+    ("reference", {"epochs": 1}),
+]
 
 
 @pytest.mark.parametrize(("engine", "word2vec"), KINDS, ids=str)
@@ -155,9 +177,7 @@ def test_interrupted_and_resumed_is_bit_identical(
     for stop in stops:
         until_block(stop, training.events(text, tmp_path / "parts", settings))
     resumed: list[str | None] = []
-    training.train(
-        text, tmp_path / "parts", settings, progress=lambda event: resumed.append(event.get("resumed_from"))
-    )
+    training.train(text, tmp_path / "parts", settings, progress=lambda event: resumed.append(event.get("resumed_from")))
     assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
     if sum(stops) > len(stops):  # the checkpoint after the last block before a kill is lost
         assert any(resumed)
@@ -171,7 +191,18 @@ def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
     settings = config({"epochs": 10}, checkpoint_every="3000 words")
     training.train(text, tmp_path / "whole", settings)
     (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
-    command = [sys.executable, "-m", "w2vcli", "train", text, "-o", tmp_path / "parts", "-c", tmp_path / "config.yaml", "--log-json"]
+    command = [
+        sys.executable,
+        "-m",
+        "w2vcli",
+        "train",
+        str(text),
+        "-o",
+        str(tmp_path / "parts"),
+        "-c",
+        str(tmp_path / "config.yaml"),
+        "--log-json",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         total = 0
@@ -195,7 +226,18 @@ def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
 def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, number: signal.Signals) -> None:
     settings = config({"epochs": 50})
     (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
-    command = [sys.executable, "-m", "w2vcli", "train", text, "-o", tmp_path / "run", "-c", tmp_path / "config.yaml", "--log-json"]
+    command = [
+        sys.executable,
+        "-m",
+        "w2vcli",
+        "train",
+        str(text),
+        "-o",
+        str(tmp_path / "run"),
+        "-c",
+        str(tmp_path / "config.yaml"),
+        "--log-json",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -204,7 +246,10 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
                 break
         rest = process.stderr.read()
     assert process.returncode == 128 + number
-    assert rest.splitlines()[-1] == f"w2v: error: {tmp_path}/run: stopped by {number.name}; the same command goes on from here"
+    assert (
+        rest.splitlines()[-1]
+        == f"w2v: error: {tmp_path}/run: stopped by {number.name}; the same command goes on from here"
+    )
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
 
@@ -279,12 +324,19 @@ def test_changed_is_refused_and_told_apart(text: Path, tmp_path: Path, finished:
     other.write_text(text.read_text() + "one more line\n")
     before = sorted(path for path in run.rglob("*") if path.name not in ("lock", "events.jsonl"))
     for corpus, settings, message in (
-        (text, config({"window": 4, "epochs": 3}), "word2vec.window was 3, now 4, word2vec.epochs was 2, now 3"),
+        (
+            text,
+            config({"window": 4, "epochs": 3}),
+            "word2vec.window was 3, now 4, word2vec.epochs was 2, now 3",
+        ),
         (other, config(), "the text is another"),
     ):
         with pytest.raises(W2VError) as caught:
             training.train(corpus, run, settings)
-        assert str(caught.value) == f"{run}: was made from something else: {message}; --force starts over, another -o keeps both"
+        assert (
+            str(caught.value)
+            == f"{run}: was made from something else: {message}; --force starts over, another -o keeps both"
+        )
         assert sorted(path for path in run.rglob("*") if path.name not in ("lock", "events.jsonl")) == before
     assert last_event(other, run, config({"window": 4}), force=True) == "done"
     training.train(other, tmp_path / "fresh", config({"window": 4}))
@@ -324,13 +376,16 @@ def test_one_writer_a_run(text: Path, tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_emptied_by_min_count(text: Path, tmp_path: Path) -> None:
-    with pytest.raises(W2VError, match=r"no word occurs 100000 times, the most frequent \(the\) \d+ times; lower word2vec.min_count"):
+    with pytest.raises(
+        W2VError,
+        match=r"no word occurs 100000 times, the most frequent \(the\) \d+ times; lower word2vec.min_count",
+    ):
         training.train(text, tmp_path / "run", config({"min_count": 100_000}))
     assert last_event(text, tmp_path / "run", config()) == "done"  # nothing was trained, so nothing is in the way
 
 
 def test_places_that_are_no_run(text: Path, tmp_path: Path) -> None:
-    with pytest.raises(W2VError, match="the folder .* does not exist; create it first"):
+    with pytest.raises(W2VError, match=r"the folder .* does not exist; create it first"):
         training.train(text, tmp_path / "no" / "run", config())
     (tmp_path / "file").write_text("")
     with pytest.raises(W2VError, match="is a file"):

@@ -47,7 +47,8 @@ class Preprocess(_Section):
         "a blank line ends the paragraph; document: a whole file.",
     )
     sentences: bool = _setting(
-        True, "Cut each unit into sentences at full stops, question and exclamation marks; false: a unit is one sentence."
+        True,
+        "Cut each unit into sentences at full stops, question and exclamation marks; false: a unit is one sentence.",
     )
     lowercase: bool = _setting(True, "Lowercase every token (the ascii tokenizer always does).")
 
@@ -57,7 +58,10 @@ class Word2Vec(_Section):
 
     vector_size: int = _setting(100, "Dimensions of the vectors.", "100 to 300", ge=1, le=100_000)
     window: int = _setting(
-        5, "Furthest distance between a centre word and its context words.", "2 to 5 syntactic, 5 to 15 topical", ge=1
+        5,
+        "Furthest distance between a centre word and its context words.",
+        "2 to 5 syntactic, 5 to 15 topical",
+        ge=1,
     )
     min_count: int = _setting(5, "Words that occur less often are left out.", "1 small corpora, 5 to 50 large", ge=0)
     max_final_vocab: int | None = _setting(
@@ -66,14 +70,20 @@ class Word2Vec(_Section):
     sg: Literal[0, 1] = _setting(0, "1: skip-gram (better for rare words); 0: CBOW (faster).")
     hs: Literal[0, 1] = _setting(0, "1: train by hierarchical softmax.")
     negative: int = _setting(
-        5, "Noise words drawn for each positive pair; 0: no negative sampling.", "5 to 10 large corpora, 15 to 20 small", ge=0
+        5,
+        "Noise words drawn for each positive pair; 0: no negative sampling.",
+        "5 to 10 large corpora, 15 to 20 small",
+        ge=0,
     )
     ns_exponent: float = _setting(
-        0.75, "Noise words are drawn in proportion to count ** ns_exponent.", "0.75; 0 is uniform, 1 the raw counts"
+        0.75,
+        "Noise words are drawn in proportion to count ** ns_exponent.",
+        "0.75; 0 is uniform, 1 the raw counts",
     )
     cbow_mean: Literal[0, 1] = _setting(1, "CBOW adds up (0) or averages (1) the context vectors.")
     shrink_windows: bool = _setting(
-        True, "Draw each centre's window from 1 to window, so that near words weigh more; false: always the full window."
+        True,
+        "Draw each centre's window from 1 to window, so that near words weigh more; false: always the full window.",
     )
     alpha: float = _setting(0.025, "Learning rate at the start.", "0.025 skip-gram, 0.05 CBOW", gt=0)
     min_alpha: float = _setting(0.0001, "The learning rate falls linearly and never below this.", "0.0001", ge=0)
@@ -85,7 +95,9 @@ class Word2Vec(_Section):
         "1e-3 to 1e-5; the larger the corpus, the smaller",
         ge=0,
     )
-    seed: int = _setting(1, "Seed of every random choice; the same seed and one worker give the same vectors.", ge=0, lt=2**32)
+    seed: int = _setting(
+        1, "Seed of every random choice; the same seed and one worker give the same vectors.", ge=0, lt=2**32
+    )
     workers: int = _setting(3, "Threads that train; 1 makes the run exactly repeatable.", "the number of cores", ge=1)
 
     @model_validator(mode="after")
@@ -106,11 +118,16 @@ class Train(_Section):
 
     engine: str = _setting("gensim", "What updates the vectors: gensim, or reference (NumPy, pair by pair, for study).")
     block_words: int = _setting(
-        500_000, "Words in a block, the unit of shuffling, progress and resuming.", "200_000 to 5_000_000", ge=1
+        500_000,
+        "Words in a block, the unit of shuffling, progress and resuming.",
+        "200_000 to 5_000_000",
+        ge=1,
     )
     shuffle: bool = _setting(True, "Visit blocks, and sentences within a block, in a new seeded order each epoch.")
     checkpoint_every: str | None = _setting(
-        "10m", "Save a checkpoint this often: a time (90s, 10m, 2h) or an amount (5000000 words). null: never.", "5m to 30m"
+        "10m",
+        "Save a checkpoint this often: a time (90s, 10m, 2h) or an amount (5000000 words). null: never.",
+        "5m to 30m",
     )
     keep_checkpoints: int = _setting(2, "How many checkpoints to keep; older ones are removed.", "1 to 5", ge=1)
 
@@ -158,7 +175,9 @@ class Resolved:
 
 
 def resolve(
-    file: str | Path | None = None, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    file: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Resolved:
     """Merge defaults < `file` < environment < `overrides` into one checked config.
 
@@ -260,22 +279,26 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands here twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key} stands here twice", key_node.start_mark
+                )
             seen.add(key if isinstance(key, str) else id(key_node))
         return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
 )
 
 Leaf = tuple[str, Any, str]  # dotted path, value, origin
 
 
 def _parse_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    return yaml.load(text, Loader=_Loader)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

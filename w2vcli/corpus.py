@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from w2vcli import outputs
 from w2vcli.errors import W2VError
-from w2vcli.sources import Source, open_text
+from w2vcli.sources import Source, names, open_text
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import CountArray, Vocab
 
@@ -193,8 +193,7 @@ def count(sources: Sequence[Source]) -> Vocab:
 
 def _not_empty(vocab: Vocab, sources: Sequence[Source]) -> Vocab:
     if not len(vocab):
-        names = ", ".join(source.name for source in sources[:3]) + (", …" if len(sources) > 3 else "")
-        raise W2VError(f"{names}: no words in the text")
+        raise W2VError(f"{names(sources)}: no words in the text")
     return vocab
 
 
@@ -210,7 +209,10 @@ def encode(sources: Sequence[Source], folder: Path, vocab_path: Path) -> Iterato
     counter = WordCounter()
     stamps = [source.stamp() for source in sources]
     with outputs.atomic_folder(folder) as temporary:
-        with _NpyWriter(temporary / "ids.npy", np.int32) as ids, _NpyWriter(temporary / "offsets.npy", np.int64) as offsets:
+        with (
+            _NpyWriter(temporary / "ids.npy", np.int32) as ids,
+            _NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
+        ):
             offsets.append(np.zeros(1, dtype=np.int64))
             words = 0
             for chunk, lengths in counter.read(sources):
@@ -259,10 +261,16 @@ class _NpyWriter:
         self.size += len(array)
 
     def _write_header(self) -> None:
-        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self.size,)}
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self.size,),
+        }
         np.lib.format.write_array_header_1_0(self._stream, header)  # NumPy pads it, so that its length never changes
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._stream:
             self._stream.seek(0)
             self._write_header()

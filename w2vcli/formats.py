@@ -158,5 +158,14 @@ def read(path: str) -> Any:
         raise W2VError(f"{path}: cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
         raise W2VError(f"{path}: not a Gensim model that is safe to open: {error}") from error
-    except (EOFError, ValueError, AttributeError, TypeError, LookupError, AssertionError, ImportError, struct.error) as error:
+    except (
+        EOFError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        LookupError,
+        AssertionError,
+        ImportError,
+        struct.error,
+    ) as error:
         raise W2VError(f"{path}: damaged, or not a model: {error}") from error

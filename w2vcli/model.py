@@ -66,9 +66,7 @@ def find_word(vectors: KeyedVectors, word: str, ignore_case: bool = False) -> st
             if known.casefold() == folded:
                 return str(known)
     close = nearest_spellings(vectors, word)
-    raise UnknownWordError(
-        f"{word}: not in the vocabulary", f"did you mean {' or '.join(close)}?" if close else None
-    )
+    raise UnknownWordError(f"{word}: not in the vocabulary", f"did you mean {' or '.join(close)}?" if close else None)
 
 
 def nearest_spellings(vectors: KeyedVectors, word: str, number: int = 3) -> list[str]:
@@ -177,9 +175,19 @@ def _describe_run(run: RunDirectory) -> dict[str, Any]:
     about: dict[str, Any] = {"run": str(run.path), "state": _state(run, events)}
     if trained and about["state"] == "finished":
         words = trained["position"]["words"]
-        about |= {"model": str(run.model_file), "model bytes": _bytes_of(run.model), "finished": trained["finished"]}
-        about |= {"vocabulary": trained["vocabulary"], "training seconds": round(trained["position"]["seconds"], 1)}
-        about |= {"corpus words": trained["corpus"]["words"], "corpus sentences": trained["corpus"]["sentences"]}
+        about |= {
+            "model": str(run.model_file),
+            "model bytes": _bytes_of(run.model),
+            "finished": trained["finished"],
+        }
+        about |= {
+            "vocabulary": trained["vocabulary"],
+            "training seconds": round(trained["position"]["seconds"], 1),
+        }
+        about |= {
+            "corpus words": trained["corpus"]["words"],
+            "corpus sentences": trained["corpus"]["sentences"],
+        }
         about |= {"corpus fingerprint": trained["corpus"]["fingerprint"], "words trained": words}
         versions = trained["versions"]
     else:
@@ -212,11 +220,25 @@ def _describe_file(path: str) -> dict[str, Any]:
     loaded = formats.read(path)
     vectors = getattr(loaded, "wv", loaded)
     about: dict[str, Any] = {"model": path, "format": formats.detect(path), "holds": type(loaded).__name__}
-    about |= {"vocabulary": len(vectors), "dimensions": vectors.vector_size, "dtype": str(vectors.vectors.dtype)}
+    about |= {
+        "vocabulary": len(vectors),
+        "dimensions": vectors.vector_size,
+        "dtype": str(vectors.vectors.dtype),
+    }
     if not is_url(path):
         side_files = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*npy")
         about["bytes"] = sum(file.stat().st_size for file in (Path(path), *side_files))
-    settings = ("sg", "hs", "negative", "window", "min_count", "sample", "epochs", "seed", "corpus_total_words")
+    settings = (
+        "sg",
+        "hs",
+        "negative",
+        "window",
+        "min_count",
+        "sample",
+        "epochs",
+        "seed",
+        "corpus_total_words",
+    )
     about |= {name: getattr(loaded, name) for name in settings if hasattr(loaded, name)}
     saved = [event for event in getattr(loaded, "lifecycle_events", None) or [] if event["event"] == "saving"]
     if saved:

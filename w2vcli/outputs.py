@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from w2vcli.errors import LockedError, W2VError
 from w2vcli.sources import STDIN as STDOUT
@@ -76,7 +76,7 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
 def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
     """Return `temporary`, empty, open and locked by this process."""
     while True:
-        stream = cast(BinaryIO, os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
+        stream = cast("BinaryIO", os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if temporary.exists() and temporary.stat().st_ino == os.fstat(stream.fileno()).st_ino:
@@ -147,12 +147,17 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     extension = Path(name).suffix.lower()
     kept_open = _KeptOpen(stream)
     if extension == ".gz":  # a time stamp or name in the header would make equal texts differ
-        yield cast(BinaryIO, io.BufferedWriter(gzip.GzipFile("", "wb", _GZIP_LEVEL, cast(BinaryIO, kept_open), mtime=0)))
+        yield cast(
+            "BinaryIO",
+            io.BufferedWriter(gzip.GzipFile("", "wb", _GZIP_LEVEL, cast("BinaryIO", kept_open), mtime=0)),
+        )
         return
     try:
         wrapped = compression_wrapper(kept_open, "wb", compression=extension)
     except ImportError as error:
-        raise W2VError(f"{name}: the library that writes {extension} is not installed", "pip install 'w2vcli[zst]'") from error
+        raise W2VError(
+            f"{name}: the library that writes {extension} is not installed", "pip install 'w2vcli[zst]'"
+        ) from error
     yield wrapped
 
 
@@ -165,8 +170,8 @@ class _KeptOpen(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        return self._stream.write(data)  # type: ignore[arg-type]
+    def write(self, data: Any) -> int:
+        return self._stream.write(data)
 
 
 def write_text(path: str | Path, text: str) -> None:

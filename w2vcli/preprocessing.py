@@ -11,7 +11,7 @@ from typing import Any
 from w2vcli import outputs
 from w2vcli.config import Config, as_config
 from w2vcli.errors import W2VError
-from w2vcli.sources import Source, expand, is_url, open_text
+from w2vcli.sources import Source, expand, is_url, names, open_text
 from w2vcli.text import SentenceReader, tokenizer
 
 Progress = Callable[[int, int | None], None]
@@ -87,7 +87,7 @@ def preprocess(
                 stream.writelines(" ".join(sentence) + "\n" for sentence in reader.read(lines))
             read_before += source.size or 0
         if not reader.counts.tokens:
-            raise W2VError(f"{_names(sources)}: no text in the input", f"nothing was written to {output}")
+            raise W2VError(f"{names(sources)}: no text in the input", f"nothing was written to {output}")
     counts = reader.counts
     return Summary(
         files=len(sources),
@@ -104,10 +104,6 @@ def preprocess(
 
 def _reporter(progress: Progress, read_before: int, total: int | None) -> Callable[[int], None]:
     return lambda read: progress(read_before + read, total)
-
-
-def _names(sources: Sequence[Source]) -> str:
-    return ", ".join(source.name for source in sources[:3]) + (", …" if len(sources) > 3 else "")
 
 
 def _refuse_overlap(sources: Sequence[Source], output: str | Path) -> None:

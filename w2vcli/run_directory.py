@@ -75,7 +75,9 @@ class RunDirectory:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 stream.seek(0)
-                raise LockedError(f"{self.path}: {stream.read().strip() or 'another process'} is training this run") from None
+                raise LockedError(
+                    f"{self.path}: {stream.read().strip() or 'another process'} is training this run"
+                ) from None
             stream.truncate(0)
             stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             stream.flush()

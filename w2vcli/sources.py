@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from w2vcli.errors import W2VError
 
@@ -58,6 +58,15 @@ def is_url(name: str | Path) -> bool:
     return "://" in str(name)
 
 
+def names(sources: Sequence[Source]) -> str:
+    """Return the first few names, for a message.
+
+    >>> names([Source("a"), Source("b"), Source("c"), Source("d")])
+    'a, b, c, …'
+    """
+    return ", ".join(source.name for source in sources[:3]) + (", …" if len(sources) > 3 else "")
+
+
 def expand(inputs: Sequence[str | Path]) -> list[Source]:
     """Return the sources that `inputs` name: globs and folders expanded, in sorted order.
 
@@ -78,7 +87,7 @@ def _expand_one(name: str) -> Iterator[Source]:
     elif path.exists():
         yield Source(name, path.stat().st_size if path.is_file() else None)
     elif glob.has_magic(name):
-        matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+        matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not matches:
             raise W2VError(f"{name}: no file matches")
         for match in matches:
@@ -122,17 +131,20 @@ def _opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
 
     if source.name == STDIN:
         stored: IO[bytes] = sys.stdin.buffer
-        yield stored, _decompressed(cast(BinaryIO, stored))
+        yield stored, _decompressed(stored)
         return
     transport = {} if is_url(source.name) else {"buffering": 1 << 18}
-    with smart_open(source.name, "rb", compression="disable", **transport) as stored, _decompressed(stored) as stream:
+    with (
+        smart_open(source.name, "rb", compression="disable", **transport) as stored,
+        _decompressed(stored) as stream,
+    ):
         yield stored, stream
 
 
-def _decompressed(stored: BinaryIO) -> io.BufferedReader:
+def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
     from smart_open.compression import compression_wrapper
 
-    buffered = stored if isinstance(stored, io.BufferedReader) else io.BufferedReader(cast(Any, stored))
+    buffered = stored if isinstance(stored, io.BufferedReader) else io.BufferedReader(cast("Any", stored))
     start = buffered.peek(8)
     for magic, extension in _COMPRESSION.items():
         if start.startswith(magic):
@@ -148,7 +160,9 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except EOFError as error:
-        raise W2VError(f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again") from error
+        raise W2VError(
+            f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again"
+        ) from error
     except ImportError as error:
         raise W2VError(f"{shown}: the library that reads it is not installed", _missing_extra(name, error)) from error
     except NotImplementedError as error:
@@ -172,9 +186,7 @@ Progress = Callable[[int], None]
 
 
 @contextmanager
-def open_text(
-    source: Source, progress: Progress | None = None, digest: Any = None
-) -> Iterator[Iterator[str]]:
+def open_text(source: Source, progress: Progress | None = None, digest: Any = None) -> Iterator[Iterator[str]]:
     """Open `source` and yield an iterator over its lines, decoded; bytes that are no text become U+FFFD.
 
     A line ends with a newline, whichever kind it had, except perhaps the last. Of a line longer than LINE_PIECE

@@ -90,7 +90,9 @@ def tokenizer(name: str, lowercase: bool) -> Tokenizer:
 
 _STOPS = ".!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964\u0965"
 _END = re.compile(rf"[{_STOPS}][{_STOPS}\"'\u2019\u201d\u00bb\u203a)\]}}\u300d\u300f_*]*$")
-_UNSPACED_STOP = re.compile("([\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019]*)")  # followed by no space in Chinese and Japanese
+_UNSPACED_STOP = re.compile(
+    "([\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019]*)"
+)  # followed by no space in Chinese and Japanese
 _ABBREVIATION = re.compile(
     r"\W*(?:mr|mrs|ms|mme|mlle|messrs|dr|drs|prof|st|ste|rev|hon|sr|jr|capt|col|gen|lt|maj|sgt|vs|cf|ca|nos|vol|vols|pp|ch|fig"
     r"|eg|ie|viz|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec|[^\W\d_]|(?:[^\W\d_]\.)+[^\W\d_])\.\W*",

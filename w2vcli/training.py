@@ -25,7 +25,7 @@ from w2vcli.config import Config, Word2Vec, as_config
 from w2vcli.corpus import Corpus
 from w2vcli.errors import W2VError
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
-from w2vcli.sources import Source, expand
+from w2vcli.sources import Source, expand, names
 from w2vcli.vocab import Vocab
 
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
@@ -275,12 +275,11 @@ class _Run:
         vocab = Vocab.load(self.directory.vocab)
         size = vocab.kept(settings.min_count, settings.max_final_vocab)
         if size == 0:
+            most = f"the most frequent ({vocab.words[0]}) {vocab.counts[0]} times"
+            limit = "" if settings.max_final_vocab is None else f" and fits max_final_vocab {settings.max_final_vocab}"
             raise W2VError(
-                f"{', '.join(source.name for source in self.sources[:3])}: no word occurs {settings.min_count} times, "
-                f"the most frequent ({vocab.words[0]}) {vocab.counts[0]} times"
-                if settings.max_final_vocab is None
-                else f"no word is left by min_count {settings.min_count} and max_final_vocab {settings.max_final_vocab}",
-                "lower word2vec.min_count",
+                f"{names(self.sources)}: no word occurs {settings.min_count} times{limit}, {most}",
+                "lower word2vec.min_count" if not limit else "raise word2vec.max_final_vocab or lower min_count",
             )
         return vocab.head(size)
 
@@ -372,7 +371,11 @@ def build_model(vocab: Vocab, settings: Word2Vec, corpus_meta: Mapping[str, Any]
 
 
 def _arrays(model: Any) -> dict[str, Any]:
-    arrays = {"vectors": model.wv.vectors, "syn1neg": getattr(model, "syn1neg", None), "syn1": getattr(model, "syn1", None)}
+    arrays = {
+        "vectors": model.wv.vectors,
+        "syn1neg": getattr(model, "syn1neg", None),
+        "syn1": getattr(model, "syn1", None),
+    }
     return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -389,7 +392,9 @@ def _differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> lis
     """Return a phrase for everything in which two runs' identities differ."""
     before, now = earlier["settings"], identity["settings"]
     phrases = [
-        f"{path} was {before.get(path)}, now {now.get(path)}" for path in {**before, **now} if before.get(path) != now.get(path)
+        f"{path} was {before.get(path)}, now {now.get(path)}"
+        for path in {**before, **now}
+        if before.get(path) != now.get(path)
     ]
     if earlier["corpus"] != identity["corpus"]:
         phrases.append("the text is another")
@@ -400,4 +405,9 @@ def versions() -> dict[str, str]:
     """Return the versions of what the vectors depend on."""
     import gensim
 
-    return {"w2vcli": __version__, "gensim": gensim.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    return {
+        "w2vcli": __version__,
+        "gensim": gensim.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

@@ -45,7 +45,9 @@ class Vocab:
     def save(self, path: Path) -> None:
         """Write `word<TAB>count` lines, atomically."""
         with outputs.open_text(path) as stream:
-            stream.writelines(f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
+            stream.writelines(
+                f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)
+            )
 
     @classmethod
     def load(cls, path: Path) -> Vocab:

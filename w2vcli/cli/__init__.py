@@ -43,7 +43,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def w2v(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error; may stand anywhere.")] = False,
 ) -> None:
@@ -71,7 +72,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         return code
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         error_line("interrupted")
         return 128 + signal.SIGINT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, check
 @app.command()
 def init(
     output: Annotated[
-        Optional[str], typer.Option("--output", "-o", metavar="FILE", help="Where to write it; stdout if not given.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write it; stdout if not given."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
-import typer
+from w2vcli.errors import ConfigError
 
 Row = Sequence[Any]
 
@@ -25,7 +25,7 @@ class Format(Enum):
 def format_of(as_json: bool, as_tsv: bool) -> Format:
     """Return the format that the two options ask for."""
     if as_json and as_tsv:
-        raise typer.BadParameter("--json and --tsv cannot be given together")
+        raise ConfigError(["--json and --tsv cannot be given together"])
     return Format.JSON if as_json else Format.TSV if as_tsv else Format.TABLE
 
 
@@ -59,7 +59,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Row], title: str | None =
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    table = Table(title=None if title is None else Text(title), title_justify="left", box=box.SIMPLE_HEAD if terminal else None)
+    table = Table(
+        title=None if title is None else Text(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD if terminal else None,
+    )
     table.pad_edge = False
     cells = [[_shown(value) for value in row] for row in rows]
     for place, column in enumerate(columns):
@@ -137,10 +141,9 @@ class ProgressLine:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[detail]}"),
-                TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+            columns = BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[detail]}"), TimeRemainingColumn()
+            console = Console(stderr=True)
+            self._bar = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task(self.description, total=None, detail="")
         return self

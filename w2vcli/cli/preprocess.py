@@ -13,10 +13,18 @@ from w2vcli.cli.output import ProgressLine, note, quantity
 def preprocess(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT", help="Files, globs, folders, URLs, or - for standard input; compressed or not."),
+        typer.Argument(
+            metavar="INPUT", help="Files, globs, folders, URLs, or - for standard input; compressed or not."
+        ),
     ],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="OUT", help="The file to write, compressed by its extension; - is stdout.")
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="The file to write, compressed by its extension; - is stdout.",
+        ),
     ],
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -32,12 +40,15 @@ def preprocess(
     settings = resolve(config, overrides or ()).config
     with ProgressLine("preprocess", quiet) as line:
         summary = preprocessing.preprocess(
-            inputs, output, settings, progress=lambda read, total: line.update(read, total, f"{read / 1e6:.0f} MB read")
+            inputs,
+            output,
+            settings,
+            progress=lambda read, total: line.update(read, total, f"{read / 1e6:.0f} MB read"),
         )
     if summary.split:
         note(f"warning: {summary.split} sentences had over 10,000 tokens and were split")
     if summary.undecodable:
-        note(f"warning: {summary.undecodable} places were not valid text and were taken for spaces; is it another encoding?")
+        note(f"warning: {summary.undecodable} places were not valid text and count as spaces; is it another encoding?")
     if not quiet:
         note(
             f"{output}: {summary.sentences:,} sentences, {summary.tokens:,} tokens, {summary.distinct:,} distinct; "

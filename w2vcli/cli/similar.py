@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from w2vcli.errors import UnknownWordError
 def similar(
     model: Model,
     words: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(metavar="WORD", help="Words to look up; without any they are read from stdin, one a line."),
     ] = None,
     number: Number = 10,

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -20,17 +20,23 @@ def train(
         list[str],
         typer.Argument(metavar="CORPUS", help="Tokenised text: files, globs, folders, URLs, or - for standard input."),
     ],
-    run: Annotated[str, typer.Option("--output", "-o", metavar="RUN", help="The run directory to make, or to go on with.")],
+    run: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="RUN", help="The run directory to make, or to go on with."),
+    ],
     config: ConfigFile = None,
     overrides: Overrides = None,
     engine: Annotated[
-        Optional[str], typer.Option("--engine", metavar="NAME", help="The same as --set train.engine=NAME.")
+        str | None, typer.Option("--engine", metavar="NAME", help="The same as --set train.engine=NAME.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="If RUN was made from another config or text, start over instead of refusing.")
+        bool,
+        typer.Option("--force", help="If RUN was made from another config or text, start over instead of refusing."),
     ] = False,
     quiet: Quiet = False,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log every event to stderr as a JSON object a line.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log every event to stderr as a JSON object a line.")
+    ] = False,
 ) -> None:
     """Train word vectors on tokenised text; the same command again goes on after an interruption.
 
@@ -107,7 +113,8 @@ class _Reporter:
         self.line.update(event["done_words"], self.total_words, "", "train")
 
     def _block(self, event: dict[str, Any]) -> None:
-        detail = f"epoch {event['epoch']}/{self.epochs} {quantity(event['words_per_second'])} words/s alpha {event['alpha']:.4f}"
+        rate = quantity(event["words_per_second"])
+        detail = f"epoch {event['epoch']}/{self.epochs} {rate} words/s alpha {event['alpha']:.4f}"
         self.line.update(event["words"], self.total_words, detail)
 
     def _done(self, event: dict[str, Any]) -> None:

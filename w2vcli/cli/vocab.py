@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +15,13 @@ _COLUMNS = ("word", "count", "share", "keep", "noise")
 
 def vocab(
     corpus: Annotated[
-        list[str], typer.Argument(metavar="CORPUS", help="Tokenised text, as for w2v train; or one run directory.")
+        list[str],
+        typer.Argument(metavar="CORPUS", help="Tokenised text, as for w2v train; or one run directory."),
     ],
     number: Annotated[int, typer.Option("-n", min=0, metavar="N", help="How many words to show; 0: all.")] = 20,
     min_count: Annotated[
-        Optional[int], typer.Option("--min-count", min=1, metavar="N", help="The same as --set word2vec.min_count=N.")
+        int | None,
+        typer.Option("--min-count", min=1, metavar="N", help="The same as --set word2vec.min_count=N."),
     ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
@@ -48,9 +50,9 @@ def vocab(
     shares = kept.counts / kept.counts.sum()
     keep = vocabs.keep_probabilities(kept.counts, settings.sample)
     noise = vocabs.noise_probabilities(kept.counts, settings.ns_exponent)
-    rows = list(
-        zip(kept.words, kept.counts.tolist(), shares.tolist(), keep.tolist(), noise.tolist(), strict=True)
-    )[: number or None]
+    rows = list(zip(kept.words, kept.counts.tolist(), shares.tolist(), keep.tolist(), noise.tolist(), strict=True))[
+        : number or None
+    ]
     if form is Format.TSV:
         print_tsv([_COLUMNS, *rows])
         return
@@ -62,7 +64,15 @@ def vocab(
     print()
     print_table(
         ("min_count", "words", "tokens covered", "model memory"),
-        [(p["min_count"], p["words"], f"{100 * p['tokens_covered']:.2f}%", f"{p['model_bytes'] / 1e6:,.1f} MB") for p in previews],
+        [
+            (
+                p["min_count"],
+                p["words"],
+                f"{100 * p['tokens_covered']:.2f}%",
+                f"{p['model_bytes'] / 1e6:,.1f} MB",
+            )
+            for p in previews
+        ],
     )
 
 

@@ -68,7 +68,7 @@ def create(name: str) -> Engine:
         close = difflib.get_close_matches(name, ENGINES, 1) or list(ENGINES)
         raise ConfigError([f"train.engine: {name} is not an engine; did you mean {' or '.join(close)}?"])
     module, _, class_name = ENGINES[name].partition(":")
-    return cast(Engine, getattr(import_module(module), class_name)())
+    return cast("Engine", getattr(import_module(module), class_name)())
 
 
 def create_for(config: Config) -> Engine:

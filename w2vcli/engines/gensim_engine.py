@@ -27,7 +27,11 @@ class GensimEngine:
         model.min_alpha = alpha_end  # train() takes an end_alpha of 0 for "not given"
         try:
             trained, _ = model.train(
-                sentences, total_words=max(len(block), 1), epochs=1, start_alpha=alpha_start, end_alpha=alpha_end
+                sentences,
+                total_words=max(len(block), 1),
+                epochs=1,
+                start_alpha=alpha_start,
+                end_alpha=alpha_end,
             )
         finally:
             model.alpha, model.min_alpha, model.epochs, model.lifecycle_events = kept

@@ -1,0 +1,107 @@
+# make          what there is
+# make demo     the main job on real text, from nothing
+# make test     the tests, from nothing
+
+SHELL = /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+W2V ?= $(BIN)/w2v
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# ---------------------------------------------------------------- set-up
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# ---------------------------------------------------------------- the main job
+
+DEMO = runs/demo
+
+.PHONY: demo
+demo: $(VENV)/installed  ## preprocess, train, similar and analogy on the news text inside Gensim's wheel
+	@mkdir -p runs
+	$(W2V) preprocess "$$($(BIN)/python -c 'from gensim.test.utils import datapath; print(datapath("lee_background.cor"))')" -o $(DEMO).txt.gz
+	$(W2V) train $(DEMO).txt.gz -o $(DEMO) -c configs/small-corpus.yaml
+	$(W2V) similar $(DEMO) police israel cricket -n 5
+	$(W2V) analogy $(DEMO) sydney australia kabul -n 5
+
+# make model CORPUS='texts/*.txt' CONFIG=my.yaml RUN=runs/mine: the whole pipeline, doing again only what changed.
+# The tokenised text depends on the config's preprocess section alone, the model on all of it.
+
+CORPUS ?=
+CONFIG ?= configs/default.yaml
+RUN ?= runs/model
+TOKENS = $(RUN).txt.gz
+CORPUS_FILES = $(shell find $(wildcard $(CORPUS)) -type f 2>/dev/null)
+
+.PHONY: model
+model:  ## train on CORPUS=... with CONFIG=... into RUN=..., doing again only what changed
+	@test -n "$(CORPUS_FILES)" || { echo "make model: CORPUS=$(CORPUS) names no file" >&2; exit 2; }
+	@mkdir -p $(dir $(RUN))
+	@$(MAKE) --no-print-directory $(RUN)/model/word2vec.model
+
+$(RUN).preprocess.tsv: always $(VENV)/installed
+	@$(W2V) config show -c $(CONFIG) --tsv | grep '^preprocess\.' | cut -f 1,2 >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(TOKENS): $(CORPUS_FILES) $(RUN).preprocess.tsv
+	$(W2V) preprocess $(CORPUS_FILES) -o $@ -c $(CONFIG)
+
+$(RUN)/model/word2vec.model: $(TOKENS) $(CONFIG)
+	$(W2V) train $(TOKENS) -o $(RUN) -c $(CONFIG) --force
+
+.PHONY: always
+always:
+
+# ---------------------------------------------------------------- development
+
+.PHONY: test
+test: $(VENV)/installed-dev  ## the tests, some minutes on two cores
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/installed-dev  ## format, lint, types, and the README's reference against --help
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.readme_reference --check
+
+.PHONY: fix
+fix: $(VENV)/installed-dev  ## mend what check can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m tests.readme_reference --write
+
+.PHONY: bench
+bench: $(VENV)/installed-dev  ## speed and quality beside plain Gensim on TOKENS=...
+	@test -f "$(TOKENS)" || { echo "make bench: TOKENS=$(TOKENS) is no file; it wants tokenised text" >&2; exit 2; }
+	$(BIN)/python tests/bench.py speed $(TOKENS)
+	$(BIN)/python tests/bench.py quality $(TOKENS)
+
+SMOKE = build/smoke
+
+.PHONY: smoke
+smoke:  ## the wheel in a clean environment, without the development dependencies
+	rm -rf $(SMOKE)
+	$(PYTHON) -m venv $(SMOKE)
+	$(SMOKE)/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(SMOKE)/dist .
+	$(SMOKE)/bin/pip install --quiet --disable-pip-version-check $(SMOKE)/dist/*.whl
+	cd $(SMOKE) && bin/w2v preprocess "$$(bin/python -c 'from gensim.test.utils import datapath; print(datapath("lee_background.cor"))')" -o lee.txt
+	cd $(SMOKE) && bin/w2v train lee.txt -o run && bin/w2v similar run police -n 3 && bin/w2v info run
+
+.PHONY: clean
+clean:  ## remove the environment, the demo's run and what tools left
+	rm -rf $(VENV) $(DEMO) $(DEMO).txt.gz build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

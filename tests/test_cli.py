@@ -1,0 +1,431 @@
+"""The command line as a process: what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from w2vcli.model import load, neighbours
+from w2vcli.training import events
+
+from .conftest import W2V
+
+# ---------------------------------------------------------------- the main job
+
+
+def test_preprocess_and_the_same_through_stdin(w2v: W2V, lee_raw: Path, tmp_path: Path) -> None:
+    direct = w2v("preprocess", lee_raw, "-o", tmp_path / "a.txt.gz")
+    piped = w2v("preprocess", "-", "-o", tmp_path / "b.txt.gz", stdin=lee_raw.read_bytes())
+    packed = w2v("preprocess", "-", "-o", tmp_path / "c.txt.gz", stdin=gzip.compress(lee_raw.read_bytes()))
+    assert direct.code == piped.code == packed.code == 0
+    contents = {(tmp_path / f"{name}.txt.gz").read_bytes() for name in "abc"}
+    assert len(contents) == 1
+    assert direct.out == ""
+    for part in (
+        "2,683 sentences",
+        "60,005 tokens",
+        "7,577 distinct",
+        "1 files",
+        "360,082 bytes",
+        "300 lines",
+        "MB/s",
+    ):
+        assert part in direct.err
+    to_stdout = w2v("preprocess", lee_raw, "-o", "-", "-q")
+    assert (to_stdout.out.encode(), to_stdout.err) == (gzip.decompress(contents.pop()), "")
+
+
+def test_warnings_survive_quiet(w2v: W2V, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"word " * 10_001 + b"\ncaf\xe9\n")
+    result = w2v("preprocess", tmp_path / "a.txt", "-o", tmp_path / "out.txt", "-q")
+    assert result.error_lines == [
+        "warning: 1 sentences had over 10,000 tokens and were split",
+        "warning: 1 places were not valid text and count as spaces; is it another encoding?",
+    ]
+
+
+def test_train_says_what_it_does_off_a_terminal(w2v: W2V, lee: Path, tmp_path: Path) -> None:
+    command = ["train", lee, "-o", tmp_path / "run", "--set", "word2vec.epochs=1"]
+    first, second = w2v(*command), w2v(*command)
+    assert (first.code, second.code, first.out) == (0, 0, "")
+    assert "60,005 words in 2,683 sentences; vocabulary 1,799 of 7,577 distinct words; engine gensim" in first.err
+    assert f"{tmp_path}/run/model/word2vec.model: 1,799 vectors; 60,005 words in 0:0" in first.err
+    assert second.err.rstrip().endswith("model/word2vec.model: up to date")
+    assert "\x1b" not in first.err
+    assert w2v(*command, "-q").err == ""
+
+
+def test_log_json_is_the_event_log(w2v: W2V, lee: Path, tmp_path: Path) -> None:
+    result = w2v("train", lee, "-o", tmp_path / "run", "--engine", "gensim", "--log-json", "--set", "word2vec.epochs=1")
+    logged = [json.loads(line) for line in result.error_lines]
+    stored = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    assert [event for event in logged if event["event"] != "encode"] == stored
+
+
+def test_stdin_trains_the_same_run(w2v: W2V, lee: Path, lee_run: Path) -> None:
+    result = w2v(
+        "train",
+        "-",
+        "-o",
+        lee_run,
+        "--set",
+        "word2vec.workers=1",
+        "--set",
+        "word2vec.epochs=2",
+        stdin=lee.read_bytes(),
+    )
+    assert (result.code, "up to date" in result.err) == (0, True)
+
+
+def test_similar_in_all_formats(w2v: W2V, lee_run: Path) -> None:
+    expected = neighbours(load(lee_run), "government", 3)
+    words = [word for word, _ in expected]
+    table = w2v("similar", lee_run, "government", "-n", "3")
+    assert [line.split()[0] for line in table.out.splitlines()] == ["government", *words]
+    assert "\x1b" not in table.out
+    tsv = w2v("similar", lee_run, "government", "israel", "-n", "3", "--tsv").out.splitlines()
+    assert tsv[0] == "query\tword\tsimilarity"
+    assert [tuple(line.split("\t")[:2]) for line in tsv[1:4]] == [("government", word) for word in words]
+    assert len(tsv) == 7
+    lines = w2v("similar", lee_run, "-n", "3", "--json", stdin="government\n\nisrael\n").out.splitlines()
+    first = json.loads(lines[0])
+    assert (first["query"], [row["word"] for row in first["neighbours"]]) == ("government", words)
+    assert first["neighbours"][0]["similarity"] == pytest.approx(expected[0][1], abs=1e-6)
+    assert json.loads(lines[1])["query"] == "israel"
+
+
+def test_unknown_words(w2v: W2V, lee_run: Path) -> None:
+    result = w2v("similar", lee_run, "goverment", "israel", "--tsv", "-n", "1")
+    assert result.code == 3
+    assert len(result.error_lines) == 1
+    assert result.err.startswith("w2v: error: goverment: not in the vocabulary; did you mean government or ")
+    assert len(result.out.splitlines()) == 2
+    assert w2v("similar", lee_run, stdin="zzzz\n").code == 3
+    assert w2v("similar", lee_run, "GOVERNMENT").code == 3
+    assert w2v("similar", lee_run, "GOVERNMENT", "--ignore-case").code == 0
+    result = w2v("analogy", lee_run, "man", "king", "zzzz")
+    assert (result.code, result.out, len(result.error_lines)) == (3, "", 1)
+
+
+def test_analogy(w2v: W2V, lee_run: Path) -> None:
+    three = w2v("analogy", lee_run, "australia", "government", "israel", "--json")
+    written = w2v("analogy", lee_run, "government - australia + israel", "--json")
+    loose = w2v("analogy", lee_run, "government", "-", "australia", "+", "israel", "--json")
+    assert three.out == written.out == loose.out
+    answer = json.loads(three.out)
+    assert (answer["formula"], len(answer["neighbours"])) == ("3CosAdd", 10)
+    assert "3CosAdd" in w2v("analogy", lee_run, "australia", "government", "israel").out
+    result = w2v("analogy", lee_run, "a", "b")
+    assert (result.code, len(result.error_lines)) == (2, 1)
+
+
+def test_vocab(w2v: W2V, lee: Path, lee_run: Path) -> None:
+    tsv = w2v("vocab", lee, "-n", "2", "--tsv").out.splitlines()
+    assert tsv[0].split("\t") == ["word", "count", "share", "keep", "noise"]
+    assert tsv[1].split("\t")[:2] == ["the", "4133"]
+    assert len(tsv) == 3
+    assert w2v("vocab", lee_run, "-n", "2", "--tsv").out.splitlines() == tsv
+    about = json.loads(w2v("vocab", lee, "--min-count", "7", "-n", "0", "--json").out)
+    assert [row["min_count"] for row in about["min_count"]] == [1, 2, 5, 7, 10, 20, 50, 100]
+    preview = next(row for row in about["min_count"] if row["min_count"] == 7)
+    assert preview["words"] == len(about["words"])
+    assert preview["tokens_covered"] == pytest.approx(sum(row["count"] for row in about["words"]) / 60005)
+    assert sum(row["share"] for row in about["words"]) == pytest.approx(1)
+    table = w2v("vocab", lee, "-n", "1").out
+    assert "tokens covered" in table
+    assert "84.04%" in table
+
+
+def test_info(w2v: W2V, lee_run: Path) -> None:
+    about = json.loads(w2v("info", lee_run, "--json").out)
+    assert (about["state"], about["config"]["word2vec.epochs"]) == ("finished", 2)
+    assert "word2vec.epochs" in w2v("info", lee_run).out
+    assert "Word2Vec" in w2v("info", lee_run / "model" / "word2vec.model", "--tsv").out
+
+
+def test_config_commands(w2v: W2V, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    assert w2v("config", "init", "-o", file).code == 0
+    assert w2v("config", "init").out == file.read_text()
+    again = w2v("config", "init", "-o", file)
+    assert (again.code, again.error_lines) == (
+        1,
+        [f"w2v: error: {file}: exists already; --force replaces it"],
+    )
+    assert w2v("config", "check", file).code == 0
+    file.write_text("word2vec:\n  windw: 3\n")
+    bad = w2v("config", "check", file)
+    assert (bad.code, bad.error_lines) == (
+        2,
+        [f"w2v: error: {file}: word2vec.windw is not a setting; did you mean word2vec.window?"],
+    )
+    file.write_text("word2vec:\n  window: 3\n")
+    shown = w2v("config", "show", "-c", file, "--set", "word2vec.epochs=9", "--tsv", W2V_WORD2VEC_SEED="4").out
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in shown.splitlines()}
+    assert rows["word2vec.window"] == ["3", str(file)]
+    assert rows["word2vec.epochs"] == ["9", "--set"]
+    assert rows["word2vec.seed"] == ["4", "W2V_WORD2VEC_SEED"]
+    assert rows["word2vec.max_final_vocab"] == ["null", "default"]
+    schema = json.loads(w2v("config", "schema").out)
+    assert set(schema["properties"]) == {"preprocess", "word2vec", "train"}
+
+
+def test_version_and_help(w2v: W2V) -> None:
+    assert w2v("--version").out.startswith("w2v 0.")
+    bare = w2v()
+    assert bare.code == 2
+    assert "Usage: w2v" in bare.err + bare.out
+    for command in (
+        "preprocess",
+        "train",
+        "similar",
+        "analogy",
+        "vocab",
+        "info",
+        "config init",
+        "config check",
+        "config show",
+    ):
+        assert "Example" in w2v(*command.split(), "--help").out, command
+
+
+# ---------------------------------------------------------------- at a terminal
+
+
+def at_terminal(typed: list[bytes], *arguments: str | Path) -> tuple[int, str]:
+    """Run the command line on a terminal; type a line at each prompt; return its exit code and the screen."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "w2vcli", *map(str, arguments)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        screen, prompts = b"", 0
+        while data := read_terminal(ours, process):
+            screen += data
+            if screen.count(b"word> ") > prompts and typed:
+                prompts = screen.count(b"word> ")
+                os.write(ours, typed.pop(0))
+    os.close(ours)
+    return process.returncode, screen.decode()
+
+
+def read_terminal(descriptor: int, process: subprocess.Popen[bytes]) -> bytes:
+    """Return what the program prints next, nothing at its end; a program that waits for ever is killed."""
+    if not select.select([descriptor], [], [], 60)[0]:
+        process.kill()
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the terminal is gone with the program
+        return b""
+
+
+def test_the_prompt(lee_run: Path) -> None:
+    code, screen = at_terminal([b"government\n", b"goverment\n", b"\x04"], "similar", lee_run, "-n", "2")
+    assert code == 0
+    assert neighbours(load(lee_run), "government", 2)[1][0] in screen
+    assert "did you mean government" in screen
+
+
+def test_progress_on_a_terminal(lee: Path, tmp_path: Path) -> None:
+    code, screen = at_terminal([], "train", lee, "-o", tmp_path / "run", "--set", "train.block_words=10000")
+    assert code == 0
+    assert "words/s alpha" in screen
+    assert "up to date" not in screen
+
+
+# ---------------------------------------------------------------- bad input: one line, the right code
+
+
+@pytest.fixture
+def place(tmp_path: Path, lee: Path) -> Path:
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "no-text").mkdir()
+    (tmp_path / "no-text" / "a.png").write_bytes(b"\x89PNG\0\0")
+    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(lee.read_bytes())[:5000])
+    (tmp_path / "unparsable.yaml").write_text("word2vec: [\n")
+    (tmp_path / "unknown.yaml").write_text("word2vec:\n  windw: 5\n")
+    (tmp_path / "text.txt").write_bytes(lee.read_bytes())
+    (tmp_path / "odd.model").write_text("this is not a model\n")
+    return tmp_path
+
+
+BAD = {
+    "preprocess none.txt -o out": (1, "none.txt: no such file or folder"),
+    "preprocess *.md -o out": (1, "*.md: no file matches"),
+    "preprocess empty.txt -o out": (1, "empty.txt: no text in the input; nothing was written to out"),
+    "preprocess no-text -o out": (1, "no-text: no text file in this folder"),
+    "preprocess no-text/a.png -o out": (1, "no-text/a.png: not text; it holds NUL bytes"),
+    "preprocess cut.txt.gz -o out": (
+        1,
+        "cut.txt.gz: the compressed data ends too early; the file is truncated; fetch it again",
+    ),
+    "preprocess text.txt -o nowhere/out": (
+        1,
+        "nowhere/out: the folder {}/nowhere does not exist; create it first",
+    ),
+    "preprocess text.txt -o /proc/out": (1, "/proc/out: cannot be written: No such file or directory"),
+    "preprocess text.txt -o no-text": (1, "no-text: is a folder; name a file"),
+    "preprocess text.txt -o text.txt": (1, "text.txt: is also an input; write to another place"),
+    "preprocess text.txt": (
+        2,
+        "Missing option '--output' / '-o'; w2v preprocess --help shows how it is used",
+    ),
+    "preprocess text.txt -o out --frobnicate": (
+        2,
+        "No such option: --frobnicate; w2v preprocess --help shows how it is used",
+    ),
+    "train none.txt -o run": (1, "none.txt: no such file or folder"),
+    "train empty.txt -o run": (1, "empty.txt: no words in the text"),
+    "train no-text -o run": (1, "no-text: no text file in this folder"),
+    "train cut.txt.gz -o run": (
+        1,
+        "cut.txt.gz: the compressed data ends too early; the file is truncated; fetch it again",
+    ),
+    "train text.txt -o nowhere/run": (1, "nowhere/run: the folder nowhere does not exist; create it first"),
+    "train text.txt -o /proc/run": (1, "/proc/run: the folder /proc does not exist; create it first"),
+    "train text.txt -o run -c none.yaml": (2, "none.yaml: no such config file"),
+    "train text.txt -o run -c unparsable.yaml": (
+        2,
+        "unparsable.yaml: line 2, column 1: not valid YAML: expected the node content, but found '<stream end>'",
+    ),
+    "train text.txt -o run -c unknown.yaml": (
+        2,
+        "unknown.yaml: word2vec.windw is not a setting; did you mean word2vec.window?",
+    ),
+    "train text.txt -o run --set word2vec.vector_size=-3": (
+        2,
+        "--set: word2vec.vector_size is -3; it should be greater than or equal to 1",
+    ),
+    "train text.txt -o run --set word2vec.alpha=.nan": (
+        2,
+        "--set: word2vec.alpha is .nan; it should be a finite number",
+    ),
+    "train text.txt -o run --engine gensm": (2, "train.engine: gensm is not an engine; did you mean gensim?"),
+    "train text.txt -o run --set word2vec.min_count=99999": (
+        1,
+        "text.txt: no word occurs 99999 times, the most frequent (the) 4133 times; lower word2vec.min_count",
+    ),
+    "similar odd.model king": (
+        1,
+        "odd.model: not a model that w2v can read; known formats: gensim, word2vec-text, word2vec-binary",
+    ),
+    "similar none king": (1, "none: no such file or run"),
+    "similar no-text king": (1, "no-text: a folder, but not a run; name a run directory or a vector file"),
+    "similar odd.model king --tsv --json": (2, "--json and --tsv cannot be given together"),
+    "analogy odd.model a b c": (
+        1,
+        "odd.model: not a model that w2v can read; known formats: gensim, word2vec-text, word2vec-binary",
+    ),
+    "info odd.model": (
+        1,
+        "odd.model: not a model that w2v can read; known formats: gensim, word2vec-text, word2vec-binary",
+    ),
+    "vocab none.txt": (1, "none.txt: no such file or folder"),
+    "vocab text.txt --min-count 99999": (1, "no word occurs 99999 times; lower word2vec.min_count"),
+    "config check none.yaml": (2, "none.yaml: no such config file"),
+    "simlar x": (2, "No such command 'simlar'"),
+}
+
+
+@pytest.mark.parametrize("command", BAD)
+def test_bad_input_is_one_line_and_the_right_code(w2v: W2V, place: Path, command: str) -> None:
+    code, message = BAD[command]
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    result = w2v(*command.split(), cwd=place)
+    assert result.code == code
+    assert len(result.error_lines) == 1, result.err
+    assert result.err.startswith(f"w2v: error: {message.format(place)}")
+    assert result.out == ""
+    made = {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and "run" not in path.parts}
+    assert made == before, "what was there is untouched, and nothing half-written is left"
+
+
+def test_a_read_only_folder(w2v: W2V, place: Path) -> None:
+    """As a user without rights, since root may write anywhere."""
+    folder = place / "read-only"
+    folder.mkdir()
+    (folder / "run").mkdir()
+    folder.chmod(0o555)
+    (folder / "run").chmod(0o555)
+    code = (
+        "import os, sys\n"
+        "if os.geteuid() == 0:\n"
+        "    # imported before the rights to read them are gone\n"
+        "    from w2vcli import cli, preprocessing, training, config, model\n"
+        "    import gensim.models\n"
+        "    os.setuid(65534)\n"
+        "from w2vcli.cli import main\n"
+        "main()\n"
+    )
+    os.chmod(place, 0o755)  # noqa: PTH101
+    for parent in place.parents:
+        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    for command, message in (
+        (
+            ["preprocess", "text.txt", "-o", "read-only/out"],
+            f"read-only/out: the folder {folder} is not writable",
+        ),
+        (["train", "text.txt", "-o", "read-only/new"], "read-only/new: cannot be created: Permission denied"),
+        (["train", "text.txt", "-o", "read-only/run"], "read-only/run: this folder is not writable"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command], cwd=place, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (1, f"w2v: error: {message}\n")
+
+
+def test_training_twice_into_one_run(w2v: W2V, place: Path) -> None:
+    first = events(place / "text.txt", place / "run")
+    next(first)
+    result = w2v("train", "text.txt", "-o", "run", cwd=place)
+    first.close()  # type: ignore[attr-defined]
+    assert result.code == 75
+    assert len(result.error_lines) == 1
+    assert result.err.startswith(f"w2v: error: run: process {os.getpid()} on ")
+    assert result.err.endswith("is training this run\n")
+
+
+def test_a_run_from_something_else_is_refused(w2v: W2V, lee: Path, lee_run: Path) -> None:
+    result = w2v("train", lee, "-o", lee_run, "--set", "word2vec.epochs=3")
+    assert (result.code, len(result.error_lines)) == (1, 1)
+    assert "was made from something else: word2vec.epochs was 2, now 3; --force starts over" in result.err
+
+
+def test_several_mistakes_are_a_line_each(w2v: W2V, place: Path) -> None:
+    (place / "bad.yaml").write_text(yaml.safe_dump({"word2vec": {"windw": 1, "vector_size": 0}}))
+    result = w2v("train", "text.txt", "-o", "run", "-c", "bad.yaml", cwd=place)
+    assert (result.code, len(result.error_lines)) == (2, 2)
+
+
+def test_debug_shows_where(w2v: W2V, place: Path) -> None:
+    for command in (["--debug", "similar", "none", "king"], ["similar", "none", "king", "--debug"]):
+        result = w2v(*command, cwd=place)
+        assert result.code == 1
+        assert result.err.startswith("Traceback")
+
+
+def test_a_reader_that_goes_away(lee: Path) -> None:
+    command = [sys.executable, "-m", "w2vcli", "vocab", str(lee), "-n", "0", "--tsv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in (0, 1)  # 0 if all of it fitted into the pipe
+
+
+def test_any_locale(w2v: W2V, lee_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Čapek naïve 東京\n", encoding="utf-8")
+    result = w2v("preprocess", tmp_path / "a.txt", "-o", "-", "-q", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (result.code, result.out) == (0, "čapek naïve 東京\n")
