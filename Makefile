@@ -51,7 +51,7 @@ CORPUS_FILES = $(shell find $(wildcard $(CORPUS)) -type f 2>/dev/null)
 model:  ## train on CORPUS=... with CONFIG=... into RUN=..., doing again only what changed
 	@test -n "$(CORPUS_FILES)" || { echo "make model: CORPUS=$(CORPUS) names no file" >&2; exit 2; }
 	@mkdir -p $(dir $(RUN))
-	@$(MAKE) --no-print-directory $(RUN)/model/word2vec.model
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(RUN)/model/word2vec.model
 
 $(RUN).preprocess.tsv: always $(VENV)/installed
 	@$(W2V) config show -c $(CONFIG) --tsv | grep '^preprocess\.' | cut -f 1,2 >$@.new

@@ -1,7 +1,7 @@
 """The README's command reference is made from `--help`.
 
-    python -m tests.readme_reference --write    put it in
-    python -m tests.readme_reference --check    exit 1 if it is not what stands there
+python -m tests.readme_reference --write    put it in
+python -m tests.readme_reference --check    exit 1 if it is not what stands there
 """
 
 from __future__ import annotations
