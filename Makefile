@@ -36,7 +36,7 @@ demo: $(VENV)/installed  ## preprocess, train, similar and analogy on the news t
 	$(W2V) preprocess "$$($(BIN)/python -c 'from gensim.test.utils import datapath; print(datapath("lee_background.cor"))')" -o $(DEMO).txt.gz
 	$(W2V) train $(DEMO).txt.gz -o $(DEMO) -c configs/small-corpus.yaml
 	$(W2V) similar $(DEMO) police israel cricket -n 5
-	$(W2V) analogy $(DEMO) sydney australia kabul -n 5
+	$(W2V) analogy $(DEMO) sharon israeli arafat -n 5
 
 # make model CORPUS='texts/*.txt' CONFIG=my.yaml RUN=runs/mine: the whole pipeline, doing again only what changed.
 # The tokenised text depends on the config's preprocess section alone, the model on all of it.

@@ -245,7 +245,7 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
                 process.send_signal(number)
                 break
         rest = process.stderr.read()
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, rest
     assert (
         rest.splitlines()[-1]
         == f"w2v: error: {tmp_path}/run: stopped by {number.name}; the same command goes on from here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from types import FrameType
@@ -73,7 +74,8 @@ class _StopSignal:
         if self.number is not None:
             sys.exit(128 + number)
         self.number = number
-        note("\nfinishing the block and saving; once more to stop at once")
+        # not print: the signal may have come in the middle of one, and Python's streams are not re-entrant
+        os.write(2, b"\nfinishing the block and saving; once more to stop at once\n")
 
 
 def _log_json(event: dict[str, Any]) -> None:
