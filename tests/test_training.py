@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from gensim.models import Word2Vec as GensimWord2Vec
 
 from w2vcli import training
 from w2vcli.config import Config, resolve
+from w2vcli.corpus import encode
 from w2vcli.engines import ENGINES
 from w2vcli.errors import ConfigError, LockedError, W2VError
 from w2vcli.run_directory import RunDirectory
+from w2vcli.sources import expand
 
 Settings = dict[str, dict[str, Any]]
 
@@ -280,16 +283,39 @@ def test_a_line_of_events_that_a_crash_cut_off(text: Path, tmp_path: Path) -> No
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "done"
 
 
-def test_the_corpus_may_be_deleted_and_is_made_again(text: Path, tmp_path: Path) -> None:
-    import shutil
-
+@pytest.mark.parametrize(
+    "lost", ["corpus", "corpus/ids.npy", "corpus/corpus.json", "vocab.tsv", "config.yaml", "lock", "events.jsonl"]
+)
+def test_what_is_deleted_by_hand_is_made_again(text: Path, tmp_path: Path, lost: str) -> None:
     settings = config(checkpoint_every="1 words")
     training.train(text, tmp_path / "whole", settings)
     until_block(3, training.events(text, tmp_path / "parts", settings))
-    shutil.rmtree(tmp_path / "parts" / "corpus")
+    path = tmp_path / "parts" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
     events = list(training.events(text, tmp_path / "parts", settings))
     assert any(event.get("resumed_from") for event in events)
     assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+
+
+def test_an_encoded_text_that_was_never_installed_is_not_taken(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    other = tmp_path / "other.txt"
+    other.write_text("other words\n" * 100)
+    for _ in encode(expand([other]), run / ".corpus.new", run / ".vocab.new.tsv"):
+        pass
+    for folder in ("corpus", "model"):
+        shutil.rmtree(run / folder)
+    training.train(text, run, config())
+    assert "the" in GensimWord2Vec.load(str(run / "model" / "word2vec.model")).wv
+
+
+def test_a_vocabulary_of_another_text(text: Path, tmp_path: Path) -> None:
+    until_block(1, training.events(text, tmp_path / "run", config()))
+    with (tmp_path / "run" / "vocab.tsv").open("a") as stream:
+        stream.write("word\t1\n")
+    with pytest.raises(W2VError, match=r"vocab.tsv: is not the encoded text's; remove it to encode the text again"):
+        training.train(text, tmp_path / "run", config())
 
 
 # ---------------------------------------------------------------- running again

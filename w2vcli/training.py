@@ -133,41 +133,56 @@ class _Run:
         """Yield the run's events; see the module's `events`."""
         directory = self.directory
         outputs.recover_folder(directory.model)
+        self._discard_new_corpus()
         found, damaged = checkpoint.latest(directory.checkpoints)
         yield from ({"event": "warning", "message": message} for message in damaged)
-        finished = directory.trained()
-        fingerprint = self._known_fingerprint(finished)
+        finished, encoded = directory.trained(), self._encoded()
+        fingerprint = self._known_fingerprint(finished["corpus"] if finished else None, encoded)
         if fingerprint is None:
             yield from self._encode()
             if self._stopped:
                 return
-            fingerprint = str(Corpus(self._new_corpus).meta["fingerprint"])
+            fingerprint = self._new_fingerprint()
         identity = self._identity(fingerprint)
         if finished and not _differences(finished["identity"], identity):
             self._discard_new_corpus()
             os.utime(directory.model_file)  # newer than its corpus again, so that Make is content
             yield {"event": "up to date", "model": str(directory.model_file)}
             return
-        earlier = found.state["identity"] if found else finished["identity"] if finished else None
-        if earlier and (different := _differences(earlier, identity)):
-            if not self.force:
-                self._discard_new_corpus()
-                raise W2VError(
-                    f"{directory.path}: was made from something else: {', '.join(different)}",
-                    "--force starts over, another -o keeps both",
-                )
-            found = None
-        if self._encoded_fingerprint() != fingerprint:
+        found = self._to_go_on_from(found, finished, identity)
+        if encoded is None or encoded["fingerprint"] != fingerprint:
             if not self._new_corpus.exists():
                 yield from self._encode()
                 if self._stopped:
                     return
+            if self._new_fingerprint() != fingerprint:
+                raise W2VError(f"{names(self.sources)}: is being written to", "run it again when the text is complete")
             self._install_new_corpus()
         self._discard_new_corpus()
         if found is None:
             checkpoint.remove_all(directory.checkpoints)
         outputs.write_text(directory.config, self.config.to_yaml())
         yield from self._train(identity, found)
+
+    def _to_go_on_from(
+        self, found: checkpoint.Checkpoint | None, finished: Mapping[str, Any] | None, identity: Mapping[str, Any]
+    ) -> checkpoint.Checkpoint | None:
+        """Return the checkpoint to go on from, or None to start over.
+
+        Raises:
+            W2VError: when what is there was made from something else, unless forced.
+        """
+        earlier = found.state["identity"] if found else finished["identity"] if finished else identity
+        different = _differences(earlier, identity)
+        if not different:
+            return found
+        if not self.force:
+            self._discard_new_corpus()
+            raise W2VError(
+                f"{self.directory.path}: was made from something else: {', '.join(different)}",
+                "--force starts over, another -o keeps both",
+            )
+        return None
 
     # ------------------------------------------------------------ what the run is made from
 
@@ -176,20 +191,23 @@ class _Run:
         settings = {path: value for path, value in self.config.flat().items() if not path.startswith(_FREE_SETTINGS)}
         return {"settings": settings, "corpus": fingerprint}
 
-    def _known_fingerprint(self, finished: Mapping[str, Any] | None) -> str | None:
+    def _encoded(self) -> Mapping[str, Any] | None:
+        """Return what is known of the encoded corpus, or None where there is none that is whole."""
+        try:
+            return Corpus(self.directory.corpus).meta if self.directory.vocab.is_file() else None
+        except W2VError:
+            return None
+
+    def _known_fingerprint(self, *earlier: Mapping[str, Any] | None) -> str | None:
         """Return the corpus' fingerprint if its files are, unchanged, those of an earlier start."""
         stamps = [source.stamp() for source in self.sources]
-        earlier = [finished["corpus"]] if finished else []
-        if self.directory.corpus.is_dir():
-            earlier.append(Corpus(self.directory.corpus).meta)
         for meta in earlier:
-            if None not in stamps and meta["sources"] == [list(stamp or ()) for stamp in stamps]:
+            if meta and None not in stamps and meta["sources"] == [list(stamp or ()) for stamp in stamps]:
                 return str(meta["fingerprint"])
         return None
 
-    def _encoded_fingerprint(self) -> str | None:
-        folder = self.directory.corpus
-        return str(Corpus(folder).meta["fingerprint"]) if folder.is_dir() else None
+    def _new_fingerprint(self) -> str:
+        return str(Corpus(self._new_corpus).meta["fingerprint"])
 
     @property
     def _new_corpus(self) -> Path:
@@ -273,6 +291,8 @@ class _Run:
     def _vocab(self, corpus: Corpus) -> Vocab:
         settings = self.config.word2vec
         vocab = Vocab.load(self.directory.vocab)
+        if len(vocab) != corpus.meta["distinct"] or vocab.counts.sum() != corpus.meta["words"]:
+            raise W2VError(f"{self.directory.vocab}: is not the encoded text's", "remove it to encode the text again")
         size = vocab.kept(settings.min_count, settings.max_final_vocab)
         if size == 0:
             most = f"the most frequent ({vocab.words[0]}) {vocab.counts[0]} times"
