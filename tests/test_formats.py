@@ -144,6 +144,23 @@ def test_arrays_of_objects_beside_a_model_are_not_unpickled(model: Word2Vec, tmp
     assert not trace.exists()
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_sparse_arrays_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_path: Path, inside: bool) -> None:
+    """Gensim reads them with plain pickle, whatever read the model itself."""
+    trace = tmp_path / "it ran"
+    hostile = {"__numpys": [], "__ignoreds": [], "__recursive_saveloads": ["wv"], "__scipys": [] if inside else ["x"]}
+    model.__dict__.update(hostile)
+    model.wv.__dict__.update({**hostile, "__recursive_saveloads": [], "__scipys": ["x"]})
+    (tmp_path / "a.model").write_bytes(pickle.dumps(model, 4))
+    for name in hostile:
+        del model.__dict__[name], model.wv.__dict__[name]
+    for name in ("a.model.x.npy", "a.model.wv.x.npy"):
+        (tmp_path / name).write_bytes(pickle.dumps(Hostile(trace)))
+    with pytest.raises(W2VError, match="it has sparse arrays beside it"):
+        load(tmp_path / "a.model")
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

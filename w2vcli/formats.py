@@ -64,8 +64,17 @@ def read_gensim(path: str) -> Any:
         loaded = _Unpickler(stream, encoding="latin1").load()
     if not isinstance(loaded, SaveLoad):
         raise pickle.UnpicklingError(f"it holds a {type(loaded).__name__}")
+    _refuse_sparse(loaded)
     loaded._load_specials(path, None if compressed or is_url(path) else "r", compressed, side_file)
     return loaded
+
+
+def _refuse_sparse(loaded: Any) -> None:
+    """Refuse what Gensim would read with a plain, unsafe pickle: the sparse arrays beside an object or its parts."""
+    if getattr(loaded, "__scipys", None):
+        raise pickle.UnpicklingError("it has sparse arrays beside it, which no word vectors need")
+    for name in getattr(loaded, "__recursive_saveloads", ()):
+        _refuse_sparse(getattr(loaded, name))
 
 
 def read_word2vec_text(path: str) -> Any:
