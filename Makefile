@@ -39,29 +39,33 @@ demo: $(VENV)/installed  ## preprocess, train, similar and analogy on the news t
 	$(W2V) analogy $(DEMO) sharon israeli arafat -n 5
 
 # make model CORPUS='texts/*.txt' CONFIG=my.yaml RUN=runs/mine: the whole pipeline, doing again only what changed.
-# The tokenised text depends on the config's preprocess section alone, the model on all of it.
+# The tokens depend on the config's preprocess section and on the list and the times of the text files; both are kept
+# in RUN.preprocess.txt, which is new when one of them is. The model depends on the tokens and on the whole config.
 
 CORPUS ?=
 CONFIG ?= configs/default.yaml
 RUN ?= runs/model
-TOKENS = $(RUN).txt.gz
-CORPUS_FILES = $(shell find $(wildcard $(CORPUS)) -type f 2>/dev/null)
+ROOM = $(patsubst %/,%,$(RUN))
+TOKENS ?= $(ROOM).txt.gz
 
 .PHONY: model
 model:  ## train on CORPUS=... with CONFIG=... into RUN=..., doing again only what changed
-	@test -n "$(CORPUS_FILES)" || { echo "make model: CORPUS=$(CORPUS) names no file" >&2; exit 2; }
-	@mkdir -p $(dir $(RUN))
-	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(RUN)/model/word2vec.model
+	@test -n "$(CORPUS)" && test -n "$$(find $(CORPUS) -type f 2>/dev/null | head -n 1)" || \
+		{ echo "make model: CORPUS='$(CORPUS)' names no file" >&2; exit 2; }
+	@mkdir -p "$(dir $(ROOM))"
+	@$(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST)) $(ROOM)/model/word2vec.model
 
-$(RUN).preprocess.tsv: always $(VENV)/installed
-	@$(W2V) config show -c $(CONFIG) --tsv | grep '^preprocess\.' | cut -f 1,2 >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(ROOM).preprocess.txt: always $(VENV)/installed
+	@settings=$$($(W2V) config show -c $(CONFIG) --tsv) || exit 2; \
+	{ echo "$$settings" | grep '^preprocess\.' | cut -f 1,2; find $(CORPUS) -type f | LC_ALL=C sort; } >$@.new
+	@if cmp -s $@.new $@ && test -f $(TOKENS) && test -z "$$(find $(CORPUS) -type f -newer $(TOKENS) | head -n 1)"; \
+	then rm $@.new; else mv $@.new $@; fi
 
-$(TOKENS): $(CORPUS_FILES) $(RUN).preprocess.tsv
-	$(W2V) preprocess $(CORPUS_FILES) -o $@ -c $(CONFIG)
+$(TOKENS): $(ROOM).preprocess.txt
+	$(W2V) preprocess $(CORPUS) -o $@ -c $(CONFIG)
 
-$(RUN)/model/word2vec.model: $(TOKENS) $(CONFIG)
-	$(W2V) train $(TOKENS) -o $(RUN) -c $(CONFIG) --force
+$(ROOM)/model/word2vec.model: $(TOKENS) $(CONFIG)
+	$(W2V) train $(TOKENS) -o $(ROOM) -c $(CONFIG) --force
 
 .PHONY: always
 always:

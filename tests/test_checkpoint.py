@@ -66,6 +66,7 @@ def cut_an_array(path: Path) -> None:
         lambda path: (path / "state.json").unlink(),
         lambda path: (path / "state.json").write_text('{"state": '),
         lambda path: (path / "state.json").write_text("{}"),
+        lambda path: (path / "state.json").write_text((path / "state.json").read_text().replace(": 2", ": 3")),
     ],
 )
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, damage: object) -> None:
@@ -76,7 +77,10 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, damage: object) -> 
     assert found is not None
     assert found.state == {"number": 1}
     assert len(damaged) == 1
-    assert damaged[0].startswith(f"{tmp_path / '000002'}: damaged checkpoint passed over: ")
+    assert damaged[0].startswith(f"{tmp_path / '000002'}: damaged checkpoint set aside as damaged-000002: ")
+    assert names(tmp_path) == ["000001", "damaged-000002"]
+    checkpoint.save(tmp_path, 2, ARRAYS, {"number": 2}, keep=1)
+    assert names(tmp_path) == ["000002", "damaged-000002"]
 
 
 def test_a_half_written_checkpoint_does_not_count(tmp_path: Path) -> None:

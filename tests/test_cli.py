@@ -34,7 +34,7 @@ def test_preprocess_and_the_same_through_stdin(w2v: W2V, lee_raw: Path, tmp_path
         "2,683 sentences",
         "60,005 tokens",
         "7,577 distinct",
-        "1 files",
+        "1 file,",
         "360,082 bytes",
         "300 lines",
         "MB/s",
@@ -48,8 +48,8 @@ def test_warnings_survive_quiet(w2v: W2V, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"word " * 10_001 + b"\ncaf\xe9\n")
     result = w2v("preprocess", tmp_path / "a.txt", "-o", tmp_path / "out.txt", "-q")
     assert result.error_lines == [
-        "warning: 1 sentences had over 10,000 tokens and were split",
-        "warning: 1 places were not valid text and count as spaces; is it another encoding?",
+        "warning: 1 sentence of over 10,000 tokens split",
+        f"warning: {tmp_path}/a.txt: 1 place not valid text, taken for spaces; is it another encoding?",
     ]
 
 
@@ -140,6 +140,9 @@ def test_vocab(w2v: W2V, lee: Path, lee_run: Path) -> None:
     assert preview["words"] == len(about["words"])
     assert preview["tokens_covered"] == pytest.approx(sum(row["count"] for row in about["words"]) / 60005)
     assert sum(row["share"] for row in about["words"]) == pytest.approx(1)
+    rare = w2v("vocab", lee, "--min-count", "99999")
+    assert (rare.code, rare.error_lines) == (0, ["warning: no word occurs 99999 times; lower word2vec.min_count"])
+    assert "tokens covered" in rare.out
     table = w2v("vocab", lee, "-n", "1").out
     assert "tokens covered" in table
     assert "84.04%" in table
@@ -181,9 +184,10 @@ def test_config_commands(w2v: W2V, tmp_path: Path) -> None:
 
 def test_version_and_help(w2v: W2V) -> None:
     assert w2v("--version").out.startswith("w2v 0.")
-    bare = w2v()
-    assert bare.code == 2
-    assert "Usage: w2v" in bare.err + bare.out
+    for bare in (w2v(), w2v("config")):
+        assert bare.code == 2
+        assert bare.err.startswith("Usage: w2v")
+        assert "w2v: error" not in bare.err
     for command in (
         "preprocess",
         "train",
@@ -255,6 +259,9 @@ def place(tmp_path: Path, lee: Path) -> Path:
     (tmp_path / "unknown.yaml").write_text("word2vec:\n  windw: 5\n")
     (tmp_path / "text.txt").write_bytes(lee.read_bytes())
     (tmp_path / "odd.model").write_text("this is not a model\n")
+    (tmp_path / "a-run").mkdir()
+    for name in ("events.jsonl", "lock", "notes.txt"):
+        (tmp_path / "a-run" / name).write_text("words\n")
     return tmp_path
 
 
@@ -330,7 +337,29 @@ BAD = {
         "odd.model: not a model that w2v can read; known formats: gensim, word2vec-text, word2vec-binary",
     ),
     "vocab none.txt": (1, "none.txt: no such file or folder"),
-    "vocab text.txt --min-count 99999": (1, "no word occurs 99999 times; lower word2vec.min_count"),
+    "vocab a-run": (1, "a-run/vocab.tsv: not a vocabulary file"),
+    "preprocess a-run -o out": (1, "a-run: is a run directory, not text; name the text itself"),
+    "train . -o a-run": (1, "./a-run: is a run directory, not text; name the text itself"),
+    "train a-run/notes.txt -o a-run": (1, "a-run/notes.txt: is inside the run a-run; keep text and runs apart"),
+    "train text.txt -o run --epochs 3": (
+        2,
+        "No such option: --epochs; settings are given as --set word2vec.epochs=VALUE",
+    ),
+    "train text.txt -o run --set word2vec.iter=3": (
+        2,
+        "--set: word2vec.iter is not a setting; did you mean word2vec.epochs?",
+    ),
+    "train text.txt -o run --set word2vec.ns_exponent=100": (
+        2,
+        "--set: word2vec.ns_exponent is 100; it should be less than or equal to 10",
+    ),
+    "preprocess gopher://a/b -o out": (1, "gopher://a/b: no way is known to open gopher://"),
+    "preprocess text.txt -o gopher://a/b": (1, "gopher://a/b: no way is known to open gopher://"),
+    "preprocess text.txt -o /dev/full": (1, "/dev/full: cannot be written: No space left on device"),
+    "analogy odd.model king-man+woman": (
+        2,
+        "an analogy has three words, as in: man king woman; here are 1 (+ and - need spaces around them)",
+    ),
     "config check none.yaml": (2, "none.yaml: no such config file"),
     "simlar x": (2, "No such command 'simlar'"),
 }
@@ -423,6 +452,43 @@ def test_a_reader_that_goes_away(lee: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, 1)  # 0 if all of it fitted into the pipe
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(lee_run: Path, closed: str) -> None:
+    command = f"{sys.executable} -m w2vcli similar {lee_run} government -n 1 --tsv {closed}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("government" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_output_to_a_pipe_by_name(w2v: W2V, lee_raw: Path) -> None:
+    assert len(w2v("preprocess", lee_raw, "-o", "/dev/stdout", "-q").out.splitlines()) == 2683
+
+
+def test_a_reader_of_preprocess_that_goes_away(lee_raw: Path) -> None:
+    command = [sys.executable, "-m", "w2vcli", "preprocess", str(lee_raw), "-o", "-", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_files_without_text_in_a_folder_are_named(w2v: W2V, place: Path) -> None:
+    (place / "no-text" / "words.txt").write_text("some words\n")
+    result = w2v("preprocess", "no-text", "-o", "out", "-q", cwd=place)
+    assert (result.code, result.error_lines) == (0, ["warning: 1 file without text skipped: no-text/a.png"])
+
+
+def test_text_that_is_not_tokenised_is_doubted(w2v: W2V, lee_raw: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw.txt"
+    raw.write_bytes(lee_raw.read_bytes() + b"caf\xe9\n")
+    result = w2v("train", raw, "-o", tmp_path / "run", "-q", "--set", "word2vec.epochs=1")
+    assert (result.code, len(result.error_lines)) == (0, 2)
+    assert result.error_lines[0].startswith("warning: 1 words have bytes in them that are not UTF-8")
+    assert "of the words end in punctuation: this text is not tokenised" in result.error_lines[1]
 
 
 def test_any_locale(w2v: W2V, lee_run: Path, tmp_path: Path) -> None:

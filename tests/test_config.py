@@ -52,7 +52,11 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
         "word2vec:\n  windw: 5\n  vector_size: -3\n  alpha: .nan\n  min_count: '5'\n"
         "train:\n  checkpoint_every: soon\nwindow: 10\npreproces:\n  unit: line\n"
     )
-    found = problems(file, ["word2vec.epoch=3", "train.shuffle=maybe", "foo"], environment={"W2V_EPOCHS": "1"})
+    found = problems(
+        file,
+        ["word2vec.epoch=3", "train.shuffle=maybe", "foo"],
+        environment={"W2V_EPOCHS": "1", "W2V_DIR": "somebody else's"},
+    )
     assert sorted(found) == sorted(
         [
             f"{file}: word2vec.windw is not a setting; did you mean word2vec.window?",
@@ -164,6 +168,16 @@ def test_what_the_python_api_takes(tmp_path: Path) -> None:
     assert as_config(None) == Config()
     with pytest.raises(ConfigError, match=r"config: word2vec.epoch is not a setting; did you mean word2vec.epochs\?"):
         as_config({"word2vec": {"epoch": 7}})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("size", "vector_size"), ("iter", "epochs"), ("neg", "negative"), ("ws", "window"), ("learning_rate", "alpha")],
+)
+def test_names_from_other_tools_are_understood(given: str, meant: str) -> None:
+    assert problems(None, [f"word2vec.{given}=1"]) == [
+        f"--set: word2vec.{given} is not a setting; did you mean word2vec.{meant}?"
+    ]
 
 
 def test_schema_describes_every_setting() -> None:

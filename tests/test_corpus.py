@@ -101,6 +101,26 @@ def test_the_fingerprint_is_of_the_text_not_of_its_packing(tmp_path: Path) -> No
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_where_a_file_ends_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole, _ = encoded(tmp_path / "a", "one two\nthree\n")
+    parts, _ = encoded(tmp_path / "b", "one two\n", "three\n")
+    assert whole.meta["fingerprint"] != parts.meta["fingerprint"]
+
+
+def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpora, "_BUFFER_WORDS", 20_000)
+    monkeypatch.setattr("w2vcli.sources.LINE_PIECE", 5_000)
+    (tmp_path / "text8").write_text("one two three " * 50_000)
+    chunks = [len(ids) for ids, _ in corpora.WordCounter().read(expand([tmp_path / "text8"]))]
+    assert sum(chunks) == 150_000
+    assert max(chunks) < 25_000
+    corpus, _ = encoded(tmp_path, "one two three " * 50_000 + "\nend\n")
+    assert corpus.offsets.tolist() == [*range(0, 150_001, 10_000), 150_001]
+    assert corpus.meta["split"] == 1
+
+
 def test_nothing_is_left_of_an_encoding_that_fails(tmp_path: Path) -> None:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"one two\n" * 1000)[:40])
     (tmp_path / "empty.txt").write_text(" \n\n")
@@ -171,4 +191,6 @@ def test_shuffled_keeps_sentences_whole(sentences: list[list[int]], seed: int) -
 def test_corpus_json_is_readable(tmp_path: Path) -> None:
     encoded(tmp_path, "a b\n")
     meta = json.loads((tmp_path / "corpus" / "corpus.json").read_text())
-    assert set(meta) == {"fingerprint", "words", "sentences", "distinct", "split", "sources"}
+    assert set(meta) == {
+        "fingerprint", "words", "sentences", "distinct", "split", "undecodable", "punctuated", "sources"
+    }  # fmt: skip

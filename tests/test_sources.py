@@ -6,8 +6,11 @@ import hashlib
 import io
 import lzma
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from backports import zstd
@@ -92,6 +95,9 @@ def test_globs_folders_and_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
     (tmp_path / "utf16.txt").write_bytes("text".encode("utf-16"))
     assert names(tmp_path) == ["a.txt", "b.txt", "utf16.txt", "c.txt"]
+    skipped: list[str] = []
+    expand([tmp_path], skipped)
+    assert skipped == [str(tmp_path / "picture.png")]
     assert names(tmp_path / "*.txt") == ["a.txt", "b.txt", "empty.txt", "utf16.txt"]
     assert names(tmp_path / "**" / "[bc].txt") == ["b.txt", "c.txt"]
     assert names(tmp_path / "b.txt", tmp_path / "a.txt") == ["b.txt", "a.txt"]
@@ -157,11 +163,50 @@ def test_standard_input_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("azure://box/a.txt", "the library that reads it is not installed; pip install 'smart_open[azure]'"),
-        ("gopher://host/a.txt", "no way is known to read gopher://"),
+        ("azure://box/a.txt", "the library for it is not installed; pip install 'smart_open[azure]'"),
+        ("gopher://host/a.txt", "no way is known to open gopher://"),
     ],
 )
 def test_places_that_cannot_be_read(name: str, message: str) -> None:
     with pytest.raises(W2VError) as caught, open_text(Source(name)) as lines:
         list(lines)
     assert str(caught.value) == f"{name}: {message}"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real HTTP server for the files of a folder; it breaks off in the middle of cut.txt."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def do_GET(self) -> None:
+            if self.path == "/cut.txt":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"half a ")
+            else:
+                super().do_GET()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_over_http(server: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
+    with open_text(Source(f"{server}/a.txt.gz")) as lines:
+        assert list(lines) == ["one\n", "two\n"]
+    for name in ("none.txt", "cut.txt"):
+        with pytest.raises(W2VError) as caught, open_text(Source(f"{server}/{name}")) as lines:
+            list(lines)
+        assert str(caught.value).startswith(f"{server}/{name}: ")
+        assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,9 @@ from w2vcli import training
 from w2vcli.config import Config, resolve
 from w2vcli.corpus import encode
 from w2vcli.engines import ENGINES
+from w2vcli.engines.gensim_engine import GensimEngine
 from w2vcli.errors import ConfigError, LockedError, W2VError
+from w2vcli.model import load
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import expand
 
@@ -430,6 +433,168 @@ def test_a_run_that_fails_at_once_leaves_no_folder(text: Path, tmp_path: Path) -
         with pytest.raises(W2VError):
             training.train(corpus, tmp_path / "run", config())
         assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_diverges_is_not_saved(text: Path, tmp_path: Path) -> None:
+    settings = config({"alpha": 1e30, "epochs": 1}, engine="reference")
+    with pytest.raises(W2VError, match=r"training diverged: the vectors are no longer finite numbers"):
+        training.train(text, tmp_path / "run", settings)
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_hierarchical_softmax_of_one_word(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("word " * 100 + "\n")
+    with pytest.raises(W2VError, match="hierarchical softmax needs two words at least"):
+        training.train(tmp_path / "a.txt", tmp_path / "run", config({"hs": 1, "negative": 0}))
+    assert last_event(tmp_path / "a.txt", tmp_path / "run", config()) == "done"
+
+
+def test_names_that_are_not_utf8(text: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    shutil.copy(text, folder / "text.txt")
+    assert last_event(folder / "text.txt", folder / "run", config()) == "done"
+    assert last_event(folder / "text.txt", folder / "run", config()) == "up to date"
+
+
+def test_a_file_changed_in_place_is_noticed(text: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "text.txt"
+    shutil.copy(text, copy)
+    training.train(copy, tmp_path / "run", config())
+    content = copy.read_text()
+    copy.write_text(content.replace("the", "teh"))
+    os.utime(copy, (1, 1))
+    with pytest.raises(W2VError, match="the text is another"):
+        training.train(copy, tmp_path / "run", config())
+
+
+def test_a_model_cut_off_in_its_replacement_is_found_again(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    before = arrays(run)
+    (run / "model").rename(run / ".model.former")
+    assert len(load(run)) > 0  # readers find it where it is
+    assert last_event(text, run, config()) == "up to date"
+    assert arrays(run) == before
+
+
+def test_force_removes_what_the_other_run_left(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    until_block(4, training.events(text, run, config(checkpoint_every="1 words")))
+    until_block(1, training.events(text, run, config({"window": 4}, checkpoint_every=None), force=True))
+    assert list((run / "checkpoints").iterdir()) == []
+
+
+def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
+    training.train(text, tmp_path / "run", config({"workers": 2}))
+    with pytest.raises(W2VError, match=r"word2vec\.workers was more than 1"):
+        training.train(text, tmp_path / "run", config({"workers": 1}))
+    training.train(text, tmp_path / "run", config({"workers": 1}), force=True)
+    training.train(text, tmp_path / "one", config({"workers": 1}))
+    assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
+
+
+def test_epochs_see_their_blocks_in_different_orders(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    train_block = GensimEngine.train_block
+
+    def recorded(self: GensimEngine, model: Any, block: Any, *rest: Any) -> int:
+        seen.append(block.ids.tobytes())
+        return train_block(self, model, block, *rest)
+
+    monkeypatch.setattr(GensimEngine, "train_block", recorded)
+    training.train(text, tmp_path / "run", config({"epochs": 3}, block_words=10**6))
+    assert len(set(seen)) == len(seen) == 3
+
+
+def test_leftovers_of_killed_processes_are_swept(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    until_block(3, training.events(text, run, config(checkpoint_every="1 words")))
+    (run / "checkpoints" / ".000099.tmp").mkdir()
+    (run / "..corpus.new.tmp").mkdir()
+    (run / ".config.yaml.tmp").write_text("")
+    training.train(text, run, config(checkpoint_every="1 words"))
+    assert not list(run.rglob(".*"))
+
+
+def test_notes_in_a_run_are_nobodys_business(text: Path, tmp_path: Path) -> None:
+    training.train(text, tmp_path / "run", config())
+    (tmp_path / "run" / "notes.md").write_text("good\n")
+    assert last_event(text, tmp_path / "run", config()) == "up to date"
+
+
+CRASHES = """
+import os, shutil, sys
+from pathlib import Path
+import gensim.models, w2vcli.cli.train
+from w2vcli import checkpoint, corpus, formats, outputs, training
+
+folder, step = Path(sys.argv[1]), 0
+
+def trains(text, settings, force, crash_at=None):
+    pid = os.fork()
+    if pid == 0:
+        if crash_at is not None:
+            count = 0
+            def counted(function):
+                def wrapped(*arguments, **keywords):
+                    nonlocal count
+                    count += 1
+                    if count == crash_at:
+                        os._exit(9)
+                    return function(*arguments, **keywords)
+                return wrapped
+            for owner, name in ((Path, "rename"), (Path, "replace"), (Path, "unlink"), (Path, "mkdir"),
+                                (shutil, "rmtree"), (os, "fsync"), (os, "utime")):
+                setattr(owner, name, counted(getattr(owner, name)))
+        training.train(text, folder / "run", settings, force=force)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+a, b = folder / "a.txt", folder / "b.txt"
+base = {"workers": 1, "vector_size": 5, "epochs": 1, "min_count": 1, "sg": 1}
+first = {"word2vec": base, "train": {"block_words": 500, "checkpoint_every": "1 words", "keep_checkpoints": 1}}
+second = {**first, "word2vec": {**base, "window": 2}}
+crashes = 0
+while True:
+    step += 1
+    shutil.rmtree(folder / "run", ignore_errors=True)
+    assert trains(a, first, False) == 0
+    code = trains(b, second, True, crash_at=step)
+    if code == 0:
+        break
+    assert code == 9, code
+    crashes += 1
+    whole = folder / "run" / "model" / "word2vec.model"
+    reader = formats.read(str(whole if whole.exists() else folder / "run" / ".model.former" / "word2vec.model"))
+    assert reader.window in (2, 5)
+    # whichever of the two is asked for next, it comes out right
+    asked = (b, second) if step % 2 else (a, first)
+    assert trains(*asked, True) == 0
+    model = gensim.models.Word2Vec.load(str(whole))
+    expected = gensim.models.Word2Vec.load(str(folder / ("b" if step % 2 else "a") / "model" / "word2vec.model"))
+    assert model.wv.index_to_key == expected.wv.index_to_key, step
+    assert model.wv.vectors.tobytes() == expected.wv.vectors.tobytes(), step
+    left = [path.name for path in (folder / "run").rglob(".*")]
+    assert not left, left
+print(crashes)
+"""
+
+
+def test_a_crash_at_any_step_of_the_disk_loses_nothing(text: Path, tmp_path: Path) -> None:
+    """The process ends at once at its 1st, 2nd, … step that changes the disk, while a run is made over by --force."""
+    lines = text.read_text().splitlines(keepends=True)
+    for name, part, settings in (("a", lines[:100], {}), ("b", lines[100:180], {"window": 2})):
+        (tmp_path / f"{name}.txt").write_text("".join(part))
+        base = {"workers": 1, "vector_size": 5, "epochs": 1, "min_count": 1, "sg": 1}
+        training.train(
+            tmp_path / f"{name}.txt", tmp_path / name, {"word2vec": {**base, **settings}, "train": {"block_words": 500}}
+        )
+    done = subprocess.run([sys.executable, "-c", CRASHES, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 40
 
 
 def test_several_workers_train_as_much(text: Path, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ def save(folder: Path, number: int, arrays: Arrays, state: Mapping[str, Any], ke
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         checksums = {file.name: _checksum(file) for file in sorted(temporary.iterdir())}
-        content = {"state": dict(state), "checksums": checksums}
+        content: dict[str, Any] = {"state": dict(state), "checksums": checksums}
+        content["checksum"] = _checksum_of(content)
         (temporary / _STATE).write_text(json.dumps(content, indent=1) + "\n")
     for old in _folders(folder)[keep:]:
         shutil.rmtree(old)
@@ -55,13 +56,16 @@ def save(folder: Path, number: int, arrays: Arrays, state: Mapping[str, Any], ke
 
 
 def latest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the latest good checkpoint, and a line for each damaged one that was passed over."""
+    """Return the latest good checkpoint, and a line for each damaged one, which is set aside under another name."""
     damaged: list[str] = []
     for path in _folders(folder):
         try:
             return Checkpoint(path, _verified_state(path)), damaged
         except (OSError, ValueError, KeyError) as error:
-            damaged.append(f"{path}: damaged checkpoint passed over: {error}")
+            aside = path.with_name(f"damaged-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            damaged.append(f"{path}: damaged checkpoint set aside as {aside.name}: {error}")
     return None, damaged
 
 
@@ -79,6 +83,8 @@ def _folders(folder: Path) -> list[Path]:
 
 def _verified_state(path: Path) -> dict[str, Any]:
     content = json.loads((path / _STATE).read_text())
+    if content.pop("checksum") != _checksum_of(content):
+        raise ValueError(f"{_STATE} does not match its checksum")
     for name, checksum in content["checksums"].items():
         if _checksum(path / name) != checksum:
             raise ValueError(f"{name} does not match its checksum")
@@ -94,6 +100,10 @@ def _checksum(path: Path) -> str:
         for chunk in _chunks(stream):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _checksum_of(content: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _chunks(stream: Any) -> Iterator[bytes]:

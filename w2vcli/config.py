@@ -62,6 +62,7 @@ class Word2Vec(_Section):
         "Furthest distance between a centre word and its context words.",
         "2 to 5 syntactic, 5 to 15 topical",
         ge=1,
+        le=10_000,
     )
     min_count: int = _setting(5, "Words that occur less often are left out.", "1 small corpora, 5 to 50 large", ge=0)
     max_final_vocab: int | None = _setting(
@@ -74,11 +75,14 @@ class Word2Vec(_Section):
         "Noise words drawn for each positive pair; 0: no negative sampling.",
         "5 to 10 large corpora, 15 to 20 small",
         ge=0,
+        le=10_000,
     )
     ns_exponent: float = _setting(
         0.75,
         "Noise words are drawn in proportion to count ** ns_exponent.",
         "0.75; 0 is uniform, 1 the raw counts",
+        ge=-10,
+        le=10,
     )
     cbow_mean: Literal[0, 1] = _setting(1, "CBOW adds up (0) or averages (1) the context vectors.")
     shrink_windows: bool = _setting(
@@ -131,10 +135,10 @@ class Train(_Section):
     )
     keep_checkpoints: int = _setting(2, "How many checkpoints to keep; older ones are removed.", "1 to 5", ge=1)
 
-    @field_validator("checkpoint_every")
+    @field_validator("checkpoint_every", mode="before")
     @classmethod
-    def _readable_interval(cls, value: str | None) -> str | None:
-        match = _EVERY.fullmatch(value) if value is not None else None
+    def _readable_interval(cls, value: Any) -> Any:
+        match = _EVERY.fullmatch(str(value)) if value is not None else None
         if value is not None and (match is None or float(match["number"]) == 0):
             raise ValueError("should be a time such as 90s, 10m or 2h, or an amount such as 5000000 words")
         return value
@@ -257,16 +261,26 @@ def _yaml_scalar(value: Any) -> str:
     return yaml.safe_dump(value).splitlines()[0]
 
 
+# What word2vec.c, fastText and older Gensims call the same things.
+_OTHER_NAMES = {
+    "size": "vector_size", "dim": "vector_size", "dimensions": "vector_size", "iter": "epochs", "iterations": "epochs",
+    "neg": "negative", "ws": "window", "lr": "alpha", "learning_rate": "alpha", "mincount": "min_count",
+    "threads": "workers", "thread": "workers", "cores": "workers", "subsample": "sample",
+    "cbow": "sg", "skipgram": "sg",
+}  # fmt: skip
+
+
 def _did_you_mean(path: str) -> str:
     """Return `; did you mean …?` for the closest setting, or nothing."""
     paths = list(_paths())
     key = path.rsplit(".", 1)[-1]
+    key = _OTHER_NAMES.get(key.lower(), key)
     same_key = [known for known in paths if known.rsplit(".", 1)[-1] == key]
     if not same_key:
-        same_key = difflib.get_close_matches(path, paths, 1, 0.6)
+        same_key = difflib.get_close_matches(path, paths, 1, 0.7)
     if not same_key:
         keys = {known.rsplit(".", 1)[-1]: known for known in paths}
-        same_key = [keys[close] for close in difflib.get_close_matches(key, keys, 1, 0.6)]
+        same_key = [keys[close] for close in difflib.get_close_matches(key, keys, 1, 0.7)]
     return f"; did you mean {same_key[0]}?" if same_key else ""
 
 
@@ -337,10 +351,12 @@ def _flatten(content: Mapping[Any, Any], origin: str) -> Iterator[Leaf]:
 
 def _environment_layer(environment: Mapping[str, str], problems: list[str]) -> Iterator[Leaf]:
     names = {f"W2V_{path.replace('.', '_').upper()}": path for path in _paths()}
+    sections = tuple(f"W2V_{section.upper()}_" for section in Config.model_fields)
+    keys = {path.partition(".")[2] for path in _paths()}  # other variables may be somebody else's
     for name in sorted(environment):
         if name in names:
             yield from _scalar_leaf(names[name], environment[name], name, problems)
-        elif name.startswith("W2V_"):
+        elif name.startswith(sections) or name.removeprefix("W2V_").lower() in keys:
             close = difflib.get_close_matches(name, names, 1, 0.6)
             problems.append(f"environment: {name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
 

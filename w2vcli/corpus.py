@@ -8,6 +8,7 @@ were made from. Ids follow the descending counts over the full vocabulary, so tr
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,13 +70,15 @@ class Corpus:
             self.ids: Ids = np.load(folder / "ids.npy", mmap_mode="r", allow_pickle=False)
             self.offsets: Offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
             self.meta: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
-        except (OSError, ValueError) as error:
+            if not len(self.ids) == self.offsets[-1] == self.meta["words"]:
+                raise ValueError("its files do not fit together")
+        except (OSError, ValueError, LookupError) as error:
             raise W2VError(f"{folder}: not an encoded corpus: {error}", "remove it to encode the text again") from error
 
     def block_bounds(self, block_words: int) -> Offsets:
         """Return int64 (n_blocks + 1,): block i holds the sentences bounds[i] to bounds[i + 1].
 
-        Each block has at least `block_words` words, or ends with the sentence that reaches them; the last has the rest.
+        Block i begins with the first sentence that starts at or after word i * block_words.
         """
         targets = np.arange(block_words, int(self.offsets[-1]), block_words)
         bounds = np.searchsorted(self.offsets, targets, side="left")
@@ -101,7 +104,8 @@ class _Ids(dict[str, int]):
 class WordCounter:
     """Reads tokenised text once: numbers the words by first appearance and counts them.
 
-    `read` yields (ids int32, sentence lengths int64) in chunks; when it is through, `vocab` and `ranks` say how the
+    `read` yields (ids int32, sentence lengths int64) in chunks, in which the last sentence may have begun and not
+    ended; when it is through, `vocab` and `ranks` say how the
     ids by first appearance become ids by descending count.
     """
 
@@ -130,26 +134,26 @@ class WordCounter:
     def _read_lines(self, lines: Iterable[str]) -> Iterator[tuple[Ids, Offsets]]:
         ids: list[int] = []
         lengths: list[int] = []
-        length = 0
+        length = 0  # of the sentence that is being read, less what was cut off
+        is_cut = False
         lookup = self._ids.__getitem__
-        for line in lines:
+        for line in itertools.chain(lines, ["\n"]):
             before = len(ids)
             ids.extend(map(lookup, line.split()))
             length += len(ids) - before
+            while length > MAX_TOKENS:
+                lengths.append(MAX_TOKENS)
+                length -= MAX_TOKENS
+                is_cut = True
             if line.endswith("\n"):
-                self._add_sentence(lengths, length)
-                length = 0
-                if len(ids) > _BUFFER_WORDS:
-                    yield self._counted(ids, lengths)
-                    ids, lengths = [], []
-        self._add_sentence(lengths, length)
+                if length:
+                    lengths.append(length)
+                self.split += is_cut
+                length, is_cut = 0, False
+            if len(ids) > _BUFFER_WORDS:
+                yield self._counted(ids, lengths)
+                ids, lengths = [], []
         yield self._counted(ids, lengths)
-
-    def _add_sentence(self, lengths: list[int], length: int) -> None:
-        self.split += length > MAX_TOKENS
-        while length > 0:
-            lengths.append(min(length, MAX_TOKENS))
-            length -= MAX_TOKENS
 
     def _counted(self, ids: list[int], lengths: list[int]) -> tuple[Ids, Offsets]:
         chunk = np.array(ids, dtype=np.int32)
@@ -214,11 +218,12 @@ def encode(sources: Sequence[Source], folder: Path, vocab_path: Path) -> Iterato
             _NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
         ):
             offsets.append(np.zeros(1, dtype=np.int64))
-            words = 0
+            words = ended = 0
             for chunk, lengths in counter.read(sources):
                 ids.append(chunk)
-                offsets.append(words + np.cumsum(lengths))
+                offsets.append(ended + np.cumsum(lengths))
                 words += len(chunk)
+                ended += int(lengths.sum())
                 yield counter.bytes_read
             sentences = offsets.size - 1
         vocab = _not_empty(counter.vocab(), sources)
@@ -229,10 +234,20 @@ def encode(sources: Sequence[Source], folder: Path, vocab_path: Path) -> Iterato
             "sentences": sentences,
             "distinct": len(vocab),
             "split": counter.split,
+            **_doubts(vocab),
             "sources": stamps if None not in stamps else None,
         }
         (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
         vocab.save(vocab_path)
+
+
+def _doubts(vocab: Vocab) -> dict[str, int]:
+    """Return how many words of the text show that something is wrong with it."""
+    undecodable = punctuated = 0
+    for word, number in zip(vocab.words, vocab.counts.tolist(), strict=True):
+        undecodable += number if "\ufffd" in word else 0
+        punctuated += number if len(word) > 1 and word[-1] in ".,;:!?" else 0
+    return {"undecodable": undecodable, "punctuated": punctuated}
 
 
 def _renumber(path: Path, ranks: Ids) -> None:

@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 
 class W2VError(Exception):
-    """Something failed: says what and where, and in `hint` what to do.
-
-    `str(error)` is one line, fit to be shown to a user.
-    """
+    """Something failed: says what and where, and after a semicolon what to do; one line, fit to be shown to a user."""
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message if hint is None else f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
 
 
 class ConfigError(W2VError):

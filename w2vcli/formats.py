@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from w2vcli.errors import W2VError
-from w2vcli.sources import is_url
+from w2vcli.sources import is_url, translated
 
 _ALLOWED = {
     *((module, name) for module in ("builtins", "__builtin__") for name in ("hash", "int", "long")),
@@ -112,6 +112,10 @@ FORMATS: dict[str, Callable[[str], Any]] = {
 }
 
 
+# what Gensim and NumPy raise on damaged files
+_DAMAGE = (EOFError, ValueError, AttributeError, TypeError, LookupError, AssertionError, RecursionError, struct.error)
+
+
 def detect(path: str) -> str | None:
     """Return the name of the format that the first bytes of a file show, or None."""
     with _open_start(path) as stream:
@@ -158,23 +162,13 @@ def read(path: str) -> Any:
     Raises:
         W2VError: when it is missing, in no known format, damaged, or would run code.
     """
-    try:
-        name = detect(path)
-        if name is None:
-            raise W2VError(f"{path}: not a model that w2v can read", f"known formats: {', '.join(FORMATS)}")
-        return FORMATS[name](path)
-    except OSError as error:
-        raise W2VError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except pickle.UnpicklingError as error:
-        raise W2VError(f"{path}: not a Gensim model that is safe to open: {error}") from error
-    except (
-        EOFError,
-        ValueError,
-        AttributeError,
-        TypeError,
-        LookupError,
-        AssertionError,
-        ImportError,
-        struct.error,
-    ) as error:
-        raise W2VError(f"{path}: damaged, or not a model: {error}") from error
+    with translated(path):
+        try:
+            name = detect(path)
+            if name is None:
+                raise W2VError(f"{path}: not a model that w2v can read", f"known formats: {', '.join(FORMATS)}")
+            return FORMATS[name](path)
+        except pickle.UnpicklingError as error:
+            raise W2VError(f"{path}: not a Gensim model that is safe to open: {error}") from error
+        except _DAMAGE as error:
+            raise W2VError(f"{path}: damaged, or not a model: {error}") from error

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import glob
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2vcli import formats
+from w2vcli.config import Config, resolve
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
-from w2vcli.run_directory import RunDirectory
+from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.sources import is_url
 
 if TYPE_CHECKING:
@@ -45,8 +48,8 @@ def _file_of(path: str | Path) -> str:
     if not place.is_dir():
         return str(path)
     run = RunDirectory(place)
-    if run.model_file.is_file():
-        return str(run.model_file)
+    if run.finished_model().is_file():
+        return str(run.finished_model())
     if run.is_run():
         raise W2VError(f"{path}: this run is not finished", "run its w2v train command again to go on")
     raise W2VError(f"{path}: a folder, but not a run", "name a run directory or a vector file")
@@ -113,7 +116,8 @@ def parse_analogy(terms: Sequence[str]) -> Expression:
     parts = " ".join(terms).split()
     if not any(part in "+-" for part in parts):
         if len(parts) != 3:
-            raise ConfigError([f"an analogy has three words, as in: man king woman; here are {len(parts)}"])
+            hint = " (+ and - need spaces around them)" if len(parts) == 1 and re.search("[+-]", parts[0]) else ""
+            raise ConfigError([f"an analogy has three words, as in: man king woman; here are {len(parts)}{hint}"])
         first, second, third = parts
         return Expression((second, third), (first,))
     if parts[0] not in ("+", "-"):
@@ -167,53 +171,63 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def _describe_run(run: RunDirectory) -> dict[str, Any]:
-    events = run.read_events()
-    trained = run.trained()
-    start = next((event for event in reversed(events) if event["event"] == "start"), {})
-    block = next((event for event in reversed(events) if event["event"] in ("start", "block")), {})
-    words = block.get("words") if block.get("event") == "block" else block.get("done_words")
-    about: dict[str, Any] = {"run": str(run.path), "state": _state(run, events)}
-    if trained and about["state"] == "finished":
-        words = trained["position"]["words"]
-        about |= {
-            "model": str(run.model_file),
-            "model bytes": _bytes_of(run.model),
-            "finished": trained["finished"],
-        }
-        about |= {
-            "vocabulary": trained["vocabulary"],
-            "training seconds": round(trained["position"]["seconds"], 1),
-        }
-        about |= {
-            "corpus words": trained["corpus"]["words"],
-            "corpus sentences": trained["corpus"]["sentences"],
-        }
-        about |= {"corpus fingerprint": trained["corpus"]["fingerprint"], "words trained": words}
-        versions = trained["versions"]
-    else:
-        about |= {"vocabulary": start.get("vocabulary"), "corpus words": start.get("words")}
-        about |= {"corpus sentences": start.get("sentences"), "words trained": words}
-        about |= {"progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else None}
-        versions = start.get("versions", {})
-    about |= {f"made with {name}": version for name, version in versions.items()}
-    return about | {"config": _config_of(run)}
-
-
-def _state(run: RunDirectory, events: list[dict[str, Any]]) -> str:
+    events, trained = run.read_events(), run.trained()
     last = next((event["event"] for event in reversed(events) if event["event"] != "warning"), None)
     if run.is_locked():
-        return "training"
-    return "finished" if run.trained() and last in ("done", "up to date", None) else "unfinished"
+        state = "training"
+    else:
+        state = "finished" if trained and last in ("done", "up to date", None) else "unfinished"
+    about: dict[str, Any] = {"run": str(run.path), "state": state, "bytes": _bytes_below(run.path)}
+    if trained and state == "finished":
+        return about | _describe_finished(run, trained)
+    return about | _describe_unfinished(run, events)
 
 
-def _config_of(run: RunDirectory) -> dict[str, Any]:
-    from w2vcli.config import resolve
+def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[str, Any]:
+    corpus, position = trained["corpus"], trained["position"]
+    return {
+        "model": str(run.finished_model()),
+        "finished": trained["finished"],
+        "vocabulary": trained["vocabulary"],
+        "corpus words": corpus["words"],
+        "corpus sentences": corpus["sentences"],
+        "corpus fingerprint": corpus["fingerprint"],
+        "words trained": position["words"],
+        "training seconds": round(position["seconds"], 1),
+        **_made_with(trained["versions"]),
+        "config": _training_settings(Config.model_validate(trained["config"])),
+    }
 
-    return resolve(run.config, environment={}).config.flat() if run.config.is_file() else {}
+
+def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dict[str, Any]:
+    start: Event = next((event for event in reversed(events) if event["event"] == "start"), {})
+    place: Event = next((event for event in reversed(events) if event["event"] in ("start", "block")), {})
+    words = place.get("words") if place.get("event") == "block" else place.get("done_words")
+    begun = events[0]["time"] if events else None
+    return {
+        "begun": begun and datetime.fromtimestamp(begun, timezone.utc).isoformat(timespec="seconds"),
+        "progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else "encoding",
+        "vocabulary": start.get("vocabulary"),
+        "corpus words": start.get("words"),
+        "corpus sentences": start.get("sentences"),
+        "corpus fingerprint": start.get("fingerprint"),
+        "words trained": words,
+        **_made_with(start.get("versions", {})),
+        "config": _training_settings(resolve(run.config, environment={}).config) if run.config.is_file() else {},
+    }
 
 
-def _bytes_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
+def _training_settings(config: Config) -> dict[str, Any]:
+    """Return what concerned training; how the text was preprocessed, the run cannot know."""
+    return {path: value for path, value in config.flat().items() if not path.startswith("preprocess.")}
+
+
+def _made_with(versions: Mapping[str, str]) -> dict[str, str]:
+    return {f"made with {name}": version for name, version in versions.items()}
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _describe_file(path: str) -> dict[str, Any]:

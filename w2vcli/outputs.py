@@ -12,8 +12,8 @@ import gzip
 import io
 import os
 import shutil
-import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from w2vcli.errors import LockedError, W2VError
 from w2vcli.sources import STDIN as STDOUT
-from w2vcli.sources import is_url
+from w2vcli.sources import is_url, translated
 
 _GZIP_LEVEL = 6
 
@@ -33,6 +33,8 @@ def check_folder(path: str | Path) -> None:
         W2VError: where it cannot.
     """
     target = Path(path)
+    if _is_device(target):
+        return
     folder = target.resolve().parent
     if not folder.is_dir():
         raise W2VError(f"{target}: the folder {folder} does not exist", "create it first")
@@ -52,25 +54,30 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         W2VError: when the file cannot be written.
         LockedError: when another process is writing it.
     """
-    target = Path(path).resolve()  # of a symbolic link, what it points to is replaced
     with _translated(path):
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode) and not target.is_dir():
-            with target.open("wb") as device:
+        if _is_device(Path(path)):
+            with Path(path).open("wb") as device:
                 yield device
             return
         check_folder(path)
+        target = Path(path).resolve()  # of a symbolic link, what it points to is replaced
         temporary = target.parent / f".{target.name}.tmp"
         stream = _lock_new(temporary, path)
-        try:
-            with stream:
+        with stream:  # the lock is held until the file has its name, or is gone
+            try:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-                temporary.replace(target)  # while the lock is held
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         sync_folder(target.parent)
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether `path` is there but neither a file nor a folder: a device or a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
@@ -116,7 +123,7 @@ def open_text(destination: str | Path) -> Iterator[TextIO]:
     """Yield a UTF-8 text file that becomes `destination` when the block ends well.
 
     Compressed by extension (.gz, .bz2, .xz, .zst); the same text gives the same bytes. `-` is standard output, a
-    URL goes through smart_open.
+    URL goes through smart_open once all of it is there.
 
     Raises:
         W2VError: when it cannot be written.
@@ -124,11 +131,15 @@ def open_text(destination: str | Path) -> Iterator[TextIO]:
     if str(destination) == STDOUT:
         yield sys.stdout
         return
+    destination = str(destination).removeprefix("file://")
     if is_url(destination):
         from smart_open import open as smart_open
 
-        with smart_open(str(destination), "wb", compression="disable") as stream:
-            yield from _encoded(stream, str(destination))
+        with tempfile.TemporaryFile() as spool:
+            yield from _encoded(cast("BinaryIO", spool), destination)
+            spool.seek(0)
+            with translated(destination), smart_open(destination, "wb", compression="disable") as stream:
+                shutil.copyfileobj(spool, stream)
         return
     with atomic_file(destination) as stream:
         yield from _encoded(stream, str(destination))
@@ -195,7 +206,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         W2VError: when the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    former = _former(path)
+    previous = former(path)
     with _translated(path):
         recover_folder(path)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -207,25 +218,35 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                     os.fsync(stream.fileno())
             sync_folder(temporary)
             if path.exists():
-                path.rename(former)
+                path.rename(previous)
             temporary.rename(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             recover_folder(path)
             raise
         sync_folder(path.parent)
-        shutil.rmtree(former, ignore_errors=True)
+        shutil.rmtree(previous, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder that nobody else is writing to."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def recover_folder(path: Path) -> None:
     """Undo a replacement of `path` that was cut off between its two renames."""
-    former = _former(path)
-    if former.exists():
+    previous = former(path)
+    if previous.exists():
         if path.exists():
-            shutil.rmtree(former, ignore_errors=True)
+            shutil.rmtree(previous, ignore_errors=True)
         else:
-            former.rename(path)
+            previous.rename(path)
 
 
-def _former(path: Path) -> Path:
+def former(path: Path) -> Path:
+    """Return where the folder that `path` had before lies while it is replaced."""
     return path.with_name(f".{path.name}.former")

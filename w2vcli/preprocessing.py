@@ -11,7 +11,7 @@ from typing import Any
 from w2vcli import outputs
 from w2vcli.config import Config, as_config
 from w2vcli.errors import W2VError
-from w2vcli.sources import Source, expand, is_url, names, open_text
+from w2vcli.sources import Source, expand, is_url, names, open_text, total_size
 from w2vcli.text import SentenceReader, tokenizer
 
 Progress = Callable[[int, int | None], None]
@@ -32,6 +32,10 @@ class Summary:
     """Sentences over 10,000 tokens, cut into several."""
     undecodable: int
     """Places where bytes were no valid text; they count as spaces."""
+    undecodable_in: str
+    """The first few files that had such."""
+    skipped: tuple[str, ...]
+    """Files in folders that hold no text."""
     seconds: float
 
     @property
@@ -72,19 +76,23 @@ def preprocess(
     settings = as_config(config).preprocess
     if not is_url(output) and str(output) != "-":
         outputs.check_folder(output)
-    sources = expand([inputs] if isinstance(inputs, str | Path) else inputs)
+    skipped: list[str] = []
+    sources = expand([inputs] if isinstance(inputs, str | Path) else inputs, skipped)
     _refuse_overlap(sources, output)
     started = time.perf_counter()
     reader = SentenceReader(tokenizer(settings.tokenizer, settings.lowercase), settings.unit, settings.sentences)
     byte_count = _ByteCount()
-    sizes = [source.size for source in sources]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
+    total = total_size(sources)
     with outputs.open_text(output) as stream:
-        read_before = 0
+        read_before = undecodable = 0
+        doubtful: list[Source] = []
         for source in sources:
             report = None if progress is None else _reporter(progress, read_before, total)
             with open_text(source, report, byte_count) as lines:
                 stream.writelines(" ".join(sentence) + "\n" for sentence in reader.read(lines))
+            if reader.counts.undecodable > undecodable:
+                undecodable = reader.counts.undecodable
+                doubtful.append(source)
             read_before += source.size or 0
         if not reader.counts.tokens:
             raise W2VError(f"{names(sources)}: no text in the input", f"nothing was written to {output}")
@@ -98,6 +106,8 @@ def preprocess(
         distinct=len(counts.distinct),
         split=counts.split,
         undecodable=counts.undecodable,
+        undecodable_in=names(doubtful),
+        skipped=tuple(skipped),
         seconds=time.perf_counter() - started,
     )
 

@@ -6,15 +6,18 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from w2vcli import outputs
 from w2vcli.errors import LockedError, W2VError
 
 MODEL_FILE = "word2vec.model"
 META_FILE = "training.json"
+_LOCK_TRIES = 50
 
 Event = dict[str, Any]
 
@@ -35,7 +38,7 @@ class RunDirectory:
 
     def is_run(self) -> bool:
         """Return whether a training run was ever begun here."""
-        return self.config.is_file() or self.model_file.is_file()
+        return any(path.exists() for path in (self.events, self.config, self.model_file))
 
     def create(self) -> bool:
         """Make the folder, inside one that exists, and return whether it is new.
@@ -55,7 +58,9 @@ class RunDirectory:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise W2VError(f"{self.path}: this folder is not writable")
         ours = {path.name for path in vars(self).values()}
-        if any(entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()):
+        if not self.is_run() and any(
+            entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()
+        ):
             raise W2VError(f"{self.path}: holds other files than a run's", "give a new folder to -o")
         return is_new
 
@@ -71,13 +76,7 @@ class RunDirectory:
         except OSError as error:
             raise W2VError(f"{self.lock_file}: cannot be written: {error.strerror}") from error
         with stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stream.seek(0)
-                raise LockedError(
-                    f"{self.path}: {stream.read().strip() or 'another process'} is training this run"
-                ) from None
+            self._take(stream)
             stream.truncate(0)
             stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             stream.flush()
@@ -85,6 +84,18 @@ class RunDirectory:
                 yield
             finally:
                 stream.truncate(0)
+
+    def _take(self, stream: TextIO) -> None:
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                stream.seek(0)
+                if holder := stream.read().strip():
+                    break
+                time.sleep(0.01)  # a reader in `is_locked` leaves no name, and is gone at once
+        raise LockedError(f"{self.path}: {holder or 'another process'} is training this run")
 
     def is_locked(self) -> bool:
         """Return whether a process is training this run now."""
@@ -100,10 +111,18 @@ class RunDirectory:
     def trained(self) -> dict[str, Any] | None:
         """Return what is known of the finished model's training, or None where there is none."""
         try:
-            content = json.loads((self.model / META_FILE).read_text(encoding="utf-8"))
+            content = json.loads((self.finished_model().parent / META_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return content if isinstance(content, dict) and self.model_file.is_file() else None
+        return content if isinstance(content, dict) else None
+
+    def finished_model(self) -> Path:
+        """Return the finished model's file, or where it would be.
+
+        In the moment between the two renames of a replacement, it is the former model's.
+        """
+        former = outputs.former(self.model) / MODEL_FILE
+        return former if not self.model_file.is_file() and former.is_file() else self.model_file
 
     @contextmanager
     def event_log(self) -> Iterator[EventLog]:
@@ -138,5 +157,5 @@ class EventLog:
 
     def append(self, event: Event) -> None:
         """Write one event and hand it to the system."""
-        self._stream.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+        self._stream.write(json.dumps(event).encode() + b"\n")
         self._stream.flush()

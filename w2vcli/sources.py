@@ -12,7 +12,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -67,51 +67,66 @@ def names(sources: Sequence[Source]) -> str:
     return ", ".join(source.name for source in sources[:3]) + (", …" if len(sources) > 3 else "")
 
 
-def expand(inputs: Sequence[str | Path]) -> list[Source]:
+def total_size(sources: Sequence[Source]) -> int | None:
+    """Return the bytes of all sources as stored, or None where one is unknown."""
+    sizes = [source.size for source in sources]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def expand(inputs: Sequence[str | Path], skipped: list[str] | None = None) -> list[Source]:
     """Return the sources that `inputs` name: globs and folders expanded, in sorted order.
 
-    In a folder every file at any depth counts, except hidden ones and those that hold no text.
+    In a folder every file at any depth counts, except hidden and empty ones and those that hold no text; the names of
+    the latter are added to `skipped`.
 
     Raises:
         W2VError: for a file that is not there, or a glob or folder that yields nothing.
     """
-    return [source for name in inputs for source in _expand_one(str(name))]
+    return [source for name in inputs for source in _expand_one(str(name), [] if skipped is None else skipped)]
 
 
-def _expand_one(name: str) -> Iterator[Source]:
+def _expand_one(name: str, skipped: list[str]) -> Iterator[Source]:
     path = Path(name)
+    if not name:
+        raise W2VError("an empty name among the inputs", "is a variable of the shell unset?")
     if name == STDIN or is_url(name):
         yield Source(name)
     elif path.is_dir():
-        yield from _expand_folder(path)
+        yield from _expand_folder(path, skipped)
     elif path.exists():
         yield Source(name, path.stat().st_size if path.is_file() else None)
     elif glob.has_magic(name):
-        matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207 - Path.glob takes no absolute pattern
-        if not matches:
+        files = [match for match in map(Path, sorted(glob.glob(name, recursive=True))) if match.is_file()]  # noqa: PTH207
+        if not files:
             raise W2VError(f"{name}: no file matches")
-        for match in matches:
-            if match.is_file():
-                yield Source(str(match), match.stat().st_size)
+        yield from (Source(str(file), file.stat().st_size) for file in files)
     else:
         raise W2VError(f"{name}: no such file or folder")
 
 
-def _expand_folder(folder: Path) -> Iterator[Source]:
+def _expand_folder(folder: Path, skipped: list[str]) -> Iterator[Source]:
     found = False
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=_unreadable):
+        if {"events.jsonl", "lock"} <= set(files):
+            raise W2VError(f"{root}: is a run directory, not text", "name the text itself")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
             source = Source(str(path), path.stat().st_size)
             if source.size and _is_text(source):
                 found = True
                 yield source
+            elif source.size:
+                skipped.append(source.name)
     if not found:
         raise W2VError(f"{folder}: no text file in this folder")
 
 
+def _unreadable(error: OSError) -> None:
+    raise W2VError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
 def _is_text(source: Source) -> bool:
-    with _translated(source.name), _opened(source) as (_, stream):
+    with translated(source.name), _opened(source) as (_, stream):
         return not _looks_binary(stream)
 
 
@@ -154,8 +169,8 @@ def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """Turn what reading `name` may raise into a W2VError that names it."""
+def translated(name: str) -> Iterator[None]:
+    """Turn what reading `name`, or writing it if it is a URL, may raise into a W2VError that names it."""
     shown = "standard input" if name == STDIN else name
     try:
         yield
@@ -164,17 +179,19 @@ def _translated(name: str) -> Iterator[None]:
             f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again"
         ) from error
     except ImportError as error:
-        raise W2VError(f"{shown}: the library that reads it is not installed", _missing_extra(name, error)) from error
+        raise W2VError(f"{shown}: the library for it is not installed", _missing_extra(name, error)) from error
     except NotImplementedError as error:
-        raise W2VError(f"{shown}: no way is known to read {name.split('://')[0]}://") from error
+        raise W2VError(f"{shown}: no way is known to open {name.split('://')[0]}://") from error
     except UnicodeError as error:
         raise W2VError(f"{shown}: cannot be decoded: {error}") from error
     except (OSError, zlib.error) as error:
-        raise W2VError(f"{shown}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise W2VError(f"{shown}: {reason}") from error
     except Exception as error:
-        if type(error).__name__ not in ("LZMAError", "ZstdError"):  # only importable where the library is
+        known = type(error).__name__ in ("LZMAError", "ZstdError")  # only importable where the library is
+        if isinstance(error, W2VError) or not (known or is_url(name)):  # the libraries of URLs raise what they like
             raise
-        raise W2VError(f"{shown}: {error}") from error
+        raise W2VError(f"{shown}: {' '.join(str(error).split())}") from error
 
 
 def _missing_extra(name: str, error: Exception) -> str:
@@ -201,17 +218,24 @@ def open_text(source: Source, progress: Progress | None = None, digest: Any = No
     Raises:
         W2VError: when the source cannot be read, is damaged or is not text.
     """
-    with _translated(source.name), _opened(source) as (stored, stream):
-        if _looks_binary(stream):
-            raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
-        encoding = _encoding(stream.peek(4))
+    with ExitStack() as stack:
+        with translated(source.name):
+            stored, stream = stack.enter_context(_opened(source))
+            if _looks_binary(stream):
+                raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
+            encoding = _encoding(stream.peek(4))
         if digest is not None:
             stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
         text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
         try:
-            yield _reported(_pieces(text), stored, progress)
+            yield _translated_lines(source.name, _reported(_pieces(text), stored, progress))
         finally:
             text.detach()  # closing is up to whoever opened the stream
+
+
+def _translated_lines(name: str, lines: Iterator[str]) -> Iterator[str]:
+    with translated(name):
+        yield from lines
 
 
 class _Hashing(io.RawIOBase):

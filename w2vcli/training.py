@@ -25,7 +25,7 @@ from w2vcli.config import Config, Word2Vec, as_config
 from w2vcli.corpus import Corpus
 from w2vcli.errors import W2VError
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
-from w2vcli.sources import Source, expand, names
+from w2vcli.sources import Source, expand, names, total_size
 from w2vcli.vocab import Vocab
 
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
@@ -76,19 +76,24 @@ def events(
 ) -> Iterator[Event]:
     """Do what `train` does, yielding an event after each step; stop iterating and the run stops there.
 
-    An event is a dict with `event` and `time` (seconds since 1970):
-    `warning` message · `encode` bytes, total (often, and not in events.jsonl) · `start` engine, words, sentences,
-    vocabulary, epochs, blocks, resumed_from · `block` epoch, block, words, trained_words, alpha, words_per_second ·
-    `epoch` epoch · `checkpoint` path · and last `done` model, seconds · `up to date` model · `stopped` checkpoint.
+    An event is a dict with `event` and `time` (seconds since 1970), and by kind:
+    `warning`: message · `encode` (often, and not in events.jsonl): bytes, total · `start`: engine, words, sentences,
+    distinct, fingerprint, split, vocabulary, epochs, blocks, total_words, done_words, resumed_from, versions ·
+    `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of · `checkpoint`: path ·
+    and last one of `done`: model, vocabulary, seconds, words · `up to date`: model · `stopped`: checkpoint.
     """
     settings = as_config(config)
     engine = engines.create_for(settings)
-    sources = expand([corpus] if isinstance(corpus, str | Path) else corpus)
+    skipped: list[str] = []
+    sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
     directory = RunDirectory(run)
+    inside = [source.name for source in sources if source.is_local and _is_within(Path(source.name), directory.path)]
+    if inside:
+        raise W2VError(f"{inside[0]}: is inside the run {directory.path}", "keep text and runs apart")
     is_new = directory.create()
     with directory.lock(), directory.event_log() as log:
         try:
-            for event in _Run(settings, engine, sources, directory, force, should_stop).events():
+            for event in _Run(settings, engine, sources, directory, force, should_stop).events(skipped):
                 event["time"] = time.time()
                 if event["event"] != "encode":
                     log.append(event)
@@ -97,6 +102,10 @@ def events(
             if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
                 shutil.rmtree(directory.path)
             raise
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents
 
 
 @dataclass
@@ -129,13 +138,16 @@ class _Run:
         self.should_stop = should_stop
         self._stopped = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self, skipped: Sequence[str]) -> Iterator[Event]:
         """Yield the run's events; see the module's `events`."""
         directory = self.directory
         outputs.recover_folder(directory.model)
+        outputs.sweep(directory.path)
+        outputs.sweep(directory.checkpoints)
         self._discard_new_corpus()
         found, damaged = checkpoint.latest(directory.checkpoints)
-        yield from ({"event": "warning", "message": message} for message in damaged)
+        warnings = [*damaged, *(f"{name}: skipped, it is no text" for name in skipped)]
+        yield from ({"event": "warning", "message": message} for message in warnings)
         finished, encoded = directory.trained(), self._encoded()
         fingerprint = self._known_fingerprint(finished["corpus"] if finished else None, encoded)
         if fingerprint is None:
@@ -144,9 +156,10 @@ class _Run:
                 return
             fingerprint = self._new_fingerprint()
         identity = self._identity(fingerprint)
-        if finished and not _differences(finished["identity"], identity):
+        if finished and not _differences(finished["identity"], identity) and self._is_as_exact(finished):
             self._discard_new_corpus()
             os.utime(directory.model_file)  # newer than its corpus again, so that Make is content
+            outputs.write_text(directory.config, self.config.to_yaml())
             yield {"event": "up to date", "model": str(directory.model_file)}
             return
         found = self._to_go_on_from(found, finished, identity)
@@ -164,6 +177,10 @@ class _Run:
         outputs.write_text(directory.config, self.config.to_yaml())
         yield from self._train(identity, found)
 
+    def _is_as_exact(self, finished: Mapping[str, Any]) -> bool:
+        """Return False where one worker is asked for and several have trained: that is not the repeatable model."""
+        return self.config.word2vec.workers > 1 or bool(finished["config"]["word2vec"]["workers"] == 1)
+
     def _to_go_on_from(
         self, found: checkpoint.Checkpoint | None, finished: Mapping[str, Any] | None, identity: Mapping[str, Any]
     ) -> checkpoint.Checkpoint | None:
@@ -174,6 +191,8 @@ class _Run:
         """
         earlier = found.state["identity"] if found else finished["identity"] if finished else identity
         different = _differences(earlier, identity)
+        if not found and finished and not different:
+            different = ["word2vec.workers was more than 1"]
         if not different:
             return found
         if not self.force:
@@ -219,8 +238,7 @@ class _Run:
 
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
-        sizes = [source.size for source in self.sources]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
+        total = total_size(self.sources)
         for read in corpora.encode(self.sources, self._new_corpus, self._new_vocab):
             yield {"event": "encode", "bytes": read, "total": total}
             if self.should_stop():
@@ -249,14 +267,22 @@ class _Run:
         if found:
             _restore(model, found)
             position = _Position(**found.state["position"])
+            if found.state["versions"] != versions():
+                made = ", ".join(f"{name} {version}" for name, version in found.state["versions"].items())
+                yield {
+                    "event": "warning",
+                    "message": f"{found.folder} was made with {made}; the end may differ in bits",
+                }
         bounds = corpus.block_bounds(self.config.train.block_words)
         blocks = len(bounds) - 1
+        yield from ({"event": "warning", "message": message} for message in _doubts(corpus.meta))
         yield {
             "event": "start",
             "engine": self.config.train.engine,
             "words": corpus.meta["words"],
             "sentences": corpus.meta["sentences"],
             "distinct": corpus.meta["distinct"],
+            "fingerprint": corpus.meta["fingerprint"],
             "split": corpus.meta["split"],
             "vocabulary": len(vocab),
             "epochs": settings.epochs,
@@ -273,12 +299,14 @@ class _Run:
                 yield {"event": "epoch", "epoch": position.blocks // blocks, "of": settings.epochs}
             stop = self.should_stop()
             if position.blocks < blocks * settings.epochs and (stop or self._is_checkpoint_due(position, *saved)):
+                _check_finite(model)
                 path = self._save_checkpoint(model, position, identity)
                 saved = position.words, time.monotonic()
                 yield {"event": "checkpoint", "path": str(path)}
                 if stop:
                     yield {"event": "stopped", "checkpoint": str(path)}
                     return
+        _check_finite(model)
         self._save_model(model, corpus, position, identity)
         yield {
             "event": "done",
@@ -362,7 +390,16 @@ class _Run:
         }
         with outputs.atomic_folder(self.directory.model) as temporary:
             model.save(str(temporary / MODEL_FILE))
-            (temporary / META_FILE).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            (temporary / META_FILE).write_text(json.dumps(about, indent=1) + "\n")
+
+
+def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what looks wrong with the text."""
+    if meta["undecodable"]:
+        yield f"{meta['undecodable']:,} words have bytes in them that are not UTF-8; w2v preprocess leaves them out"
+    if meta["punctuated"] > 0.05 * meta["words"]:
+        share = 100 * meta["punctuated"] / meta["words"]
+        yield f"{share:.0f}% of the words end in punctuation: this text is not tokenised; w2v preprocess does that"
 
 
 def alpha_at(words: int, total: int, alpha: float, min_alpha: float) -> float:
@@ -377,17 +414,25 @@ def alpha_at(words: int, total: int, alpha: float, min_alpha: float) -> float:
 def build_model(vocab: Vocab, settings: Word2Vec, corpus_meta: Mapping[str, Any]) -> Any:
     """Return an untrained gensim.models.Word2Vec with exactly the words of `vocab`, in its order.
 
-    Its input vectors are drawn uniformly from +-1 / vector_size, its output vectors are zero.
+    Its input vectors are drawn uniformly from +-0.5 / vector_size, as in word2vec.c; its output vectors are zero.
     """
     from gensim.models import Word2Vec as GensimWord2Vec
 
+    if settings.hs and len(vocab) < 2:
+        raise W2VError("hierarchical softmax needs two words at least", "lower word2vec.min_count")
     # sorted_vocab=0: the words are in order already, and Gensim's sort would swap those of equal count
     model = GensimWord2Vec(**settings.model_dump(), sorted_vocab=0)
     counts = dict(zip(vocab.words, vocab.counts.tolist(), strict=True))
     model.build_vocab_from_freq(counts, corpus_count=corpus_meta["sentences"])
     model.corpus_total_words = corpus_meta["words"]
     model.sorted_vocab = 1
+    model.wv.vectors /= 2  # Gensim 4 draws from +-1 / vector_size
     return model
+
+
+def _check_finite(model: Any) -> None:
+    if not all(np.isfinite(array).all() for array in _arrays(model).values()):
+        raise W2VError("training diverged: the vectors are no longer finite numbers", "lower word2vec.alpha")
 
 
 def _arrays(model: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import analogy, config, info, preprocess, similar, train, vocab
+from w2vcli.cli import config, info, preprocess, similar, train, vocab
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(similar.similar)
-app.command()(analogy.analogy)
+app.command()(similar.analogy)
 app.command()(vocab.vocab)
 app.command()(info.info)
 app.add_typer(config.app, name="config")
@@ -59,8 +59,10 @@ def main() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as the program runs
+        getattr(sys, name).reconfigure(encoding="utf-8", errors="replace")
     sys.exit(_run(arguments, debug))
 
 
@@ -93,11 +95,11 @@ def _report(error: Exception) -> int:
             error_line(problem)
     elif isinstance(error, W2VError):
         error_line(str(error))
-    elif hasattr(error, "format_message"):  # Typer's and Click's errors of usage share no public base class
-        if message := error.format_message():
-            error_line(f"{message.rstrip('.')}; {_help_command(error)} shows how it is used")
-        else:
-            print(error.ctx.get_help() if hasattr(error, "ctx") else "", file=sys.stderr)
+    elif type(error).__name__ == "NoArgsIsHelpError":
+        print(error, file=sys.stderr)
+    elif hasattr(error, "format_message"):  # Typer's errors of usage
+        message = error.format_message().rstrip(".")
+        error_line(f"{message}; {_setting_hint(error) or f'{_help_command(error)} shows how it is used'}")
     elif isinstance(error, MemoryError):
         error_line("out of memory; a smaller word2vec.vector_size or a larger word2vec.min_count needs less")
     elif isinstance(error, OSError):
@@ -105,6 +107,15 @@ def _report(error: Exception) -> int:
     else:
         error_line(f"internal error: {type(error).__name__}: {error}; --debug shows where".replace("\n", " "))
     return int(getattr(error, "exit_code", 1))
+
+
+def _setting_hint(error: Any) -> str | None:
+    """Return how a setting that was taken for an option is given."""
+    from w2vcli.config import Config
+
+    key = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+    paths = [path for path in Config().flat() if path.partition(".")[2] == key]
+    return f"settings are given as --set {paths[0]}=VALUE" if paths else None
 
 
 def _help_command(error: Any) -> str:

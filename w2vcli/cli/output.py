@@ -51,7 +51,7 @@ def print_tsv(rows: Iterable[Row]) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Row], title: str | None = None) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Print a table: with lines and colour on a terminal, aligned columns elsewhere; nothing is ever cut off."""
     from rich import box
     from rich.console import Console
@@ -59,18 +59,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Row], title: str | None =
     from rich.text import Text
 
     terminal = sys.stdout.isatty()
-    table = Table(
-        title=None if title is None else Text(title),
-        title_justify="left",
-        box=box.SIMPLE_HEAD if terminal else None,
-    )
-    table.pad_edge = False
+    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     cells = [[_shown(value) for value in row] for row in rows]
     for place, column in enumerate(columns):
-        numeric = all(isinstance(row[place], int | float) for row in rows) if isinstance(rows, list) and rows else False
+        numeric = bool(cells) and all(row[place][:1].isdigit() or row[place][:2] == "-0" for row in cells)
         table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*map(Text, row))
     console = Console(width=None if terminal else 10_000, highlight=False)
     console.print(table)
 
@@ -99,13 +94,22 @@ def setting_text(value: object) -> str:
 def quantity(number: float) -> str:
     """Return a number in at most three digits and a unit.
 
-    >>> [quantity(number) for number in (950, 12_558_317, 760_000)]
-    ['950', '12.6M', '760k']
+    >>> [quantity(number) for number in (950, 12_558_317, 760_000, 999_900)]
+    ['950', '12.6M', '760k', '1M']
     """
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
+        if number >= 0.9995 * limit:
             return f"{number / limit:.3g}{unit}"
     return f"{number:.0f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> plural(1, "file"), plural(2683, "sentence")
+    ('1 file', '2,683 sentences')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -135,6 +139,7 @@ class ProgressLine:
         self._bar: Any = None
         self._task: Any = None
         self._started = self._last = time.monotonic()
+        self._done_before = 0.0  # what was done when this part began, so that it does not count as speed
 
     def __enter__(self) -> ProgressLine:
         if not self.quiet and sys.stderr.isatty():
@@ -154,13 +159,15 @@ class ProgressLine:
 
     def update(self, done: float, total: float | None, detail: str = "", description: str | None = None) -> None:
         """Show that `done` of `total` is done, with some words about it."""
-        self.description = description or self.description
+        if description is not None:
+            self.description, self._started, self._done_before = description, time.monotonic(), done
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, detail=detail, description=self.description)
         elif not self.quiet and time.monotonic() - self._last >= self.EVERY_SECONDS:
             self._last = time.monotonic()
             share = f" {100 * done / total:.0f}%" if total else ""
-            left = f", {duration((total - done) * (self._last - self._started) / done)} left" if total and done else ""
+            new = done - self._done_before
+            left = f", {duration((total - done) * (self._last - self._started) / new)} left" if total and new else ""
             self.say(f"{self.description}{share}{f', {detail}' if detail else ''}{left}")
 
     def say(self, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from w2vcli.cli.options import ConfigFile, Overrides, Quiet
-from w2vcli.cli.output import ProgressLine, note, quantity
+from w2vcli.cli.output import ProgressLine, note, plural
 
 
 def preprocess(
@@ -46,12 +46,18 @@ def preprocess(
             progress=lambda read, total: line.update(read, total, f"{read / 1e6:.0f} MB read"),
         )
     if summary.split:
-        note(f"warning: {summary.split} sentences had over 10,000 tokens and were split")
+        note(f"warning: {plural(summary.split, 'sentence')} of over 10,000 tokens split")
     if summary.undecodable:
-        note(f"warning: {summary.undecodable} places were not valid text and count as spaces; is it another encoding?")
+        note(
+            f"warning: {summary.undecodable_in}: {plural(summary.undecodable, 'place')} not valid text, taken for "
+            "spaces; is it another encoding?"
+        )
+    if summary.skipped:
+        note(f"warning: {plural(len(summary.skipped), 'file')} without text skipped: {', '.join(summary.skipped[:3])}")
     if not quiet:
         note(
-            f"{output}: {summary.sentences:,} sentences, {summary.tokens:,} tokens, {summary.distinct:,} distinct; "
-            f"from {summary.files} files, {summary.bytes:,} bytes, {quantity(summary.lines)} lines, "
+            f"{output}: {plural(summary.sentences, 'sentence')}, {plural(summary.tokens, 'token')}, "
+            f"{summary.distinct:,} distinct; from {plural(summary.files, 'file')}, {summary.bytes:,} bytes, "
+            f"{plural(summary.lines, 'line')}, "
             f"in {summary.seconds:.1f} s ({summary.megabytes_per_second:.1f} MB/s)"
         )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from w2vcli.cli.options import ConfigFile, Overrides, Quiet
-from w2vcli.cli.output import ProgressLine, duration, note, quantity
+from w2vcli.cli.output import ProgressLine, duration, note, plural, quantity
 from w2vcli.errors import InterruptedRunError
 
 
@@ -50,20 +50,22 @@ def train(
     from w2vcli.config import resolve
 
     settings = resolve(config, [*(overrides or ()), *([f"train.engine={engine}"] if engine else [])]).config
-    stop = _StopSignal()
+    stop = _StopSignal(quiet or log_json)
     with ProgressLine("train", quiet or log_json) as line:
-        show = _log_json if log_json else _Reporter(line, quiet)
+        show = _log_json if log_json else _Reporter(line)
         last = training.train(corpus, run, settings, force=force, progress=show, should_stop=stop)
     if last["event"] == "stopped" and stop.number is not None:
         name = signal.Signals(stop.number).name
-        raise InterruptedRunError(f"{run}: stopped by {name}; the same command goes on from here", stop.number)
+        after = "goes on from here" if last["checkpoint"] else "begins again"
+        raise InterruptedRunError(f"{run}: stopped by {name}; the same command {after}", stop.number)
 
 
 class _StopSignal:
     """Remembers the first SIGINT or SIGTERM for the loop to find; the second one ends the program."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool) -> None:
         self.number: int | None = None
+        self.quiet = quiet
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._catch)
 
@@ -75,7 +77,8 @@ class _StopSignal:
             sys.exit(128 + number)
         self.number = number
         # not print: the signal may have come in the middle of one, and Python's streams are not re-entrant
-        os.write(2, b"\nfinishing the block and saving; once more to stop at once\n")
+        if not self.quiet:
+            os.write(2, b"\nfinishing the block and saving; once more to stop at once\n")
 
 
 def _log_json(event: dict[str, Any]) -> None:
@@ -85,9 +88,8 @@ def _log_json(event: dict[str, Any]) -> None:
 class _Reporter:
     """Shows a run's events to a person."""
 
-    def __init__(self, line: ProgressLine, quiet: bool) -> None:
+    def __init__(self, line: ProgressLine) -> None:
         self.line = line
-        self.quiet = quiet
         self.total_words = 0
         self.epochs = 0
 
@@ -100,17 +102,18 @@ class _Reporter:
         note(f"warning: {event['message']}")
 
     def _encode(self, event: dict[str, Any]) -> None:
-        self.line.update(event["bytes"], event["total"], f"{event['bytes'] / 1e6:.0f} MB", "encode")
+        self.line.update(event["bytes"], event["total"], f"encode {event['bytes'] / 1e6:.0f} MB")
 
     def _start(self, event: dict[str, Any]) -> None:
         self.total_words, self.epochs = event["total_words"], event["epochs"]
         if event["split"]:
-            note(f"warning: {event['split']} sentences had over 10,000 words and were split")
+            note(f"warning: {plural(event['split'], 'sentence')} of over 10,000 words split")
         if event["resumed_from"]:
             self.line.say(f"going on from {event['resumed_from']}")
         self.line.say(
-            f"{event['words']:,} words in {event['sentences']:,} sentences; vocabulary {event['vocabulary']:,} of "
-            f"{event['distinct']:,} distinct words; engine {event['engine']}, {self.epochs} epochs"
+            f"{plural(event['words'], 'word')} in {plural(event['sentences'], 'sentence')}; "
+            f"vocabulary {event['vocabulary']:,} of {event['distinct']:,} distinct words; "
+            f"engine {event['engine']}, {plural(self.epochs, 'epoch')}"
         )
         self.line.update(event["done_words"], self.total_words, "", "train")
 

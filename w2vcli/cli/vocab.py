@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Tsv
-from w2vcli.cli.output import Format, format_of, print_json, print_table, print_tsv
+from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
 
 _PREVIEWED = (1, 2, 5, 10, 20, 50, 100)
 _COLUMNS = ("word", "count", "share", "keep", "noise")
@@ -37,17 +37,20 @@ def vocab(
     """
     from w2vcli import vocab as vocabs
     from w2vcli.config import resolve
+    from w2vcli.corpus import count
+    from w2vcli.sources import expand
+    from w2vcli.vocab import Vocab
 
     form = format_of(as_json, as_tsv)
     extra = [f"word2vec.min_count={min_count}"] if min_count is not None else []
-    settings = resolve(config, [*(overrides or ()), *extra]).config.word2vec
-    full = _read(corpus)
+    run = _run_of(corpus)
+    file = str(run.config) if run and config is None and run.config.is_file() else config
+    settings = resolve(file, [*(overrides or ()), *extra]).config.word2vec
+    full = Vocab.load(run.vocab) if run else count(expand(corpus))
     kept = full.head(full.kept(settings.min_count, settings.max_final_vocab))
     if not len(kept):
-        from w2vcli.errors import W2VError
-
-        raise W2VError(f"no word occurs {settings.min_count} times", "lower word2vec.min_count")
-    shares = kept.counts / kept.counts.sum()
+        note(f"warning: no word occurs {settings.min_count} times; lower word2vec.min_count")
+    shares = kept.counts / max(kept.counts.sum(), 1)
     keep = vocabs.keep_probabilities(kept.counts, settings.sample)
     noise = vocabs.noise_probabilities(kept.counts, settings.ns_exponent)
     rows = list(zip(kept.words, kept.counts.tolist(), shares.tolist(), keep.tolist(), noise.tolist(), strict=True))[
@@ -76,18 +79,12 @@ def vocab(
     )
 
 
-def _read(corpus: list[str]) -> Any:
-    from pathlib import Path
-
-    from w2vcli.corpus import count
+def _run_of(corpus: list[str]) -> Any:
+    """Return the run directory if that is what is named."""
     from w2vcli.run_directory import RunDirectory
-    from w2vcli.sources import expand
-    from w2vcli.vocab import Vocab
 
     run = RunDirectory(corpus[0])
-    if len(corpus) == 1 and Path(corpus[0]).is_dir() and run.vocab.is_file():
-        return Vocab.load(run.vocab)
-    return count(expand(corpus))
+    return run if len(corpus) == 1 and run.path.is_dir() and run.is_run() else None
 
 
 def _preview(full: Any, settings: Any, min_count: int) -> dict[str, Any]:

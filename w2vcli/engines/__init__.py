@@ -86,7 +86,7 @@ def create_for(config: Config) -> Engine:
         "word2vec.negative above 0": (settings.negative > 0, able.ns),
     }
     problems = [
-        f"train.engine: {config.train.engine} cannot train with {setting}; take train.engine: gensim"
+        f"train.engine: {config.train.engine} cannot train with {setting}; change it, or take train.engine: gensim"
         for setting, (asked, can) in wanted.items()
         if asked and not can
     ]

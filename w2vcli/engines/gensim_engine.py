@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,8 +21,10 @@ class GensimEngine:
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
-        sentences = _Sentences(model.wv.index_to_key, block)
+        failures: list[Exception] = []
+        sentences = _Sentences(model.wv.index_to_key, block, failures)
         kept = model.alpha, model.min_alpha, model.epochs, model.lifecycle_events
+        model._do_train_job = _guarded(model._do_train_job, failures)
         model.random = np.random.RandomState(int(rng.integers(2**32)))
         model.lifecycle_events = None  # an entry a block would fill the saved model
         model.min_alpha = alpha_end  # train() takes an end_alpha of 0 for "not given"
@@ -35,16 +38,38 @@ class GensimEngine:
             )
         finally:
             model.alpha, model.min_alpha, model.epochs, model.lifecycle_events = kept
+            del model._do_train_job
+        if failures:
+            raise failures[0]
         return int(trained)
+
+
+def _guarded(train_job: Callable[..., Any], failures: list[Exception]) -> Callable[..., Any]:
+    """Return `train_job` with its errors put aside: a Gensim thread that dies leaves the others waiting for ever."""
+
+    def guarded(sentences: Any, alpha: float, memory: Any) -> Any:
+        try:
+            return train_job(sentences, alpha, memory)
+        except Exception as error:
+            failures.append(error)
+            return 0, 0
+
+    return guarded
 
 
 class _Sentences:
     """A block as the restartable sequence of lists of words that Gensim wants."""
 
-    def __init__(self, words: list[str], block: Block) -> None:
+    def __init__(self, words: list[str], block: Block, failures: list[Exception]) -> None:
         self._block = block
         self._words = words
+        self._failures = failures
 
-    def __iter__(self) -> Any:
-        words = list(map(self._words.__getitem__, self._block.ids.tolist()))
-        return (words[start:end] for start, end in pairwise(self._block.offsets.tolist()))
+    def __iter__(self) -> Iterator[list[str]]:
+        try:
+            words = list(map(self._words.__getitem__, self._block.ids.tolist()))
+        except Exception as error:  # this, too, runs in a thread of Gensim's
+            self._failures.append(error)
+            return
+        for start, end in pairwise(self._block.offsets.tolist()):
+            yield words[start:end]

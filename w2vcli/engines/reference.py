@@ -6,13 +6,13 @@ word's input vector u predicts the *centre* word.
 
     one pair:   loss = -log s(u . v_centre) - sum over noise words n of log s(-u . v_n),   s(x) = 1 / (1 + exp(-x))
     its step:   for each output row v with label y (1 for the centre, 0 for a noise word), g = alpha * (y - s(u . v)):
-                u += g * v (all rows as they were),  v += g * u
+                change += g * v,  v += g * u;  after the last row: u += change
 
 Around the pair:
     keep probability     an occurrence of w stays with min(1, sqrt(t/f) + t/f), drawn before windows are laid
     dynamic window       each centre draws b from 1 .. window; its contexts are the b words to either side
     noise distribution   P(n) proportional to count(n) ** ns_exponent; a draw that hits the centre is dropped
-    two matrices         input (V, d), from a uniform distribution over +-1/d; output (V, d), from zero
+    two matrices         input (V, d), drawn uniformly from +-0.5/d; output (V, d), zero
     learning rate        linear between the block's two ends, constant within a sentence
 """
 
@@ -49,9 +49,10 @@ class ReferenceEngine:
             alpha = alpha_start + (alpha_end - alpha_start) * start / max(len(block), 1)
             sentence = subsample(block.ids[start:end], keep, rng)
             trained += len(sentence)
-            for centre, context in pairs(sentence, model.window, model.shrink_windows, rng):
-                negatives = draw_noise(noise, model.negative, rng)
-                step(model.wv.vectors, model.syn1neg, centre, context, negatives, alpha)
+            with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told so by the loop
+                for centre, context in pairs(sentence, model.window, model.shrink_windows, rng):
+                    negatives = draw_noise(noise, model.negative, rng)
+                    step(model.wv.vectors, model.syn1neg, centre, context, negatives, alpha)
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
 
