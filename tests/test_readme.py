@@ -119,6 +119,21 @@ def test_make_model_does_again_only_what_changed(home: Path) -> None:
     assert "w2v preprocess" in touched
     assert "up to date" in touched
     assert "w2v" not in shell(command, home).replace("word2vec.model", "")
+    (home / "texts" / "an old one.txt").write_text("Words of the past.\n")
+    os.utime(home / "texts" / "an old one.txt", (0, 0))
+    assert "from 3 files" in shell(command, home)
+    (home / "texts" / "b.txt").unlink()
+    assert "from 2 files" in shell(command, home)
+    for corpus in ("", "txets/*.txt"):
+        broken = subprocess.run(
+            ["/bin/sh", "-c", command.replace("texts/*.txt", corpus)],
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert broken.returncode != 0
+        assert f"make model: CORPUS='{corpus}' names no file" in broken.stderr
 
 
 def test_make_lists_its_targets() -> None:
