@@ -486,11 +486,14 @@ def test_force_removes_what_the_other_run_left(text: Path, tmp_path: Path) -> No
 
 
 def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
-    training.train(text, tmp_path / "run", config({"workers": 2}))
+    one = config({"workers": 1}, checkpoint_every="1 words")
+    training.train(text, tmp_path / "run", config({"workers": 2}, checkpoint_every="1 words"))
     with pytest.raises(W2VError, match=r"word2vec\.workers was more than 1"):
-        training.train(text, tmp_path / "run", config({"workers": 1}))
-    training.train(text, tmp_path / "run", config({"workers": 1}), force=True)
-    training.train(text, tmp_path / "one", config({"workers": 1}))
+        training.train(text, tmp_path / "run", one)
+    until_block(3, training.events(text, tmp_path / "run", one, force=True))
+    events = list(training.events(text, tmp_path / "run", one))
+    assert any(event.get("resumed_from") for event in events)
+    training.train(text, tmp_path / "one", one)
     assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
 
 

@@ -191,8 +191,12 @@ class _Run:
         """
         earlier = found.state["identity"] if found else finished["identity"] if finished else identity
         different = _differences(earlier, identity)
-        if not found and finished and not different:
-            different = ["word2vec.workers was more than 1"]
+        if (
+            finished
+            and not _differences(finished["identity"], identity)
+            and not (found and found.state["workers"] == 1)
+        ):
+            different = ["word2vec.workers was more than 1"]  # else it would have been up to date
         if not different:
             return found
         if not self.force:
@@ -374,7 +378,12 @@ class _Run:
     # ------------------------------------------------------------ saving
 
     def _save_checkpoint(self, model: Any, position: _Position, identity: dict[str, Any]) -> Path:
-        state = {"identity": identity, "position": asdict(position), "versions": versions()}
+        state = {
+            "identity": identity,
+            "position": asdict(position),
+            "workers": self.config.word2vec.workers,
+            "versions": versions(),
+        }
         folder, keep = self.directory.checkpoints, self.config.train.keep_checkpoints
         return checkpoint.save(folder, position.blocks, _arrays(model), state, keep)
 
