@@ -21,7 +21,9 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
 ) -> None:
-    """Write a config with every setting at its default, each with a comment.
+    """Write a config with every setting in it.
+
+    Each has its default and a comment.
 
     Example: w2v config init -o w2v.yaml
     """
@@ -44,7 +46,7 @@ def check(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="YAML configs.")],
     overrides: Overrides = None,
 ) -> None:
-    """Check configs; every mistake is reported, with what was probably meant.
+    """Check configs and report every mistake.
 
     Example: w2v config check configs/*.yaml
     """
@@ -65,7 +67,7 @@ def check(
 
 @app.command()
 def show(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False, as_tsv: Tsv = False) -> None:
-    """Show every setting as a command would see it, and where its value comes from.
+    """Show every setting and where it comes from.
 
     Example: w2v config show -c configs/cbow.yaml --set word2vec.epochs=10
     """
@@ -85,7 +87,7 @@ def show(config: ConfigFile = None, overrides: Overrides = None, as_json: Json =
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a config, for editors that complete and check YAML."""
+    """Print the JSON schema, for editors of YAML."""
     from w2vcli.config import Config
 
     print(json.dumps(Config.model_json_schema(), indent=2))

@@ -7,7 +7,9 @@ from w2vcli.cli.output import Format, format_of, print_json, print_table, print_
 
 
 def info(model: Model, as_json: Json = False, as_tsv: Tsv = False) -> None:
-    """Tell what a run or a model is: sizes, config, corpus, progress, when and with which versions it was made.
+    """Tell what a run or a model is.
+
+    Sizes, config, corpus, progress, and when and with which versions it was made.
 
     Example: w2v info runs/novels
     """

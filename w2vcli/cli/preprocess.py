@@ -30,7 +30,9 @@ def preprocess(
     overrides: Overrides = None,
     quiet: Quiet = False,
 ) -> None:
-    """Turn raw text into tokenised text: a sentence a line, tokens split by one space.
+    """Turn raw text into sentences of tokens.
+
+    The output has a sentence a line, its tokens split by one space.
 
     Example: w2v preprocess 'novels/*.txt.gz' -o novels.tokens.txt.gz --set preprocess.unit=paragraph
     """

@@ -24,7 +24,9 @@ def similar(
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
-    """Show the nearest neighbours of each word, by cosine similarity.
+    """Show the nearest neighbours of words.
+
+    Nearest are those with the largest cosine similarity.
 
     Example: w2v similar runs/novels king queen -n 5
 
@@ -78,7 +80,7 @@ def analogy(
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
-    """Solve an analogy: three words, or a sum of words written out.
+    """Solve an analogy: man is to king as woman to ...
 
     Examples: w2v analogy runs/novels man king woman, or the same as w2v analogy runs/novels 'king - man + woman'
 

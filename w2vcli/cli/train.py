@@ -39,7 +39,9 @@ def train(
         bool, typer.Option("--log-json", help="Log every event to stderr as a JSON object a line.")
     ] = False,
 ) -> None:
-    """Train word vectors on tokenised text; the same command again goes on after an interruption.
+    """Train word vectors on tokenised text.
+
+    The same command again goes on after an interruption.
 
     Example: w2v train novels.tokens.txt.gz -o runs/novels -c configs/default.yaml --set word2vec.epochs=10
 

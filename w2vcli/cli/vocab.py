@@ -28,7 +28,9 @@ def vocab(
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
-    """Count the words of a corpus: what training would keep of them, and the memory it would need.
+    """Count the words of a corpus.
+
+    Shows what training would keep of them, and the memory it would need.
 
     Example: w2v vocab novels.tokens.txt.gz --min-count 10 -n 50
 
