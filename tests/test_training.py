@@ -193,22 +193,17 @@ def test_every_engine_is_among_those_resumed() -> None:
     assert {engine for engine, _ in KINDS} == set(ENGINES)
 
 
+def train_command(text: Path, run: Path, settings: Settings) -> list[str]:
+    """Return the command line that trains `run`, with its events on stderr."""
+    file = run.with_suffix(".yaml")
+    file.write_text(Config.model_validate(settings).to_yaml())
+    return [sys.executable, "-m", "w2vcli", "train", str(text), "-o", str(run), "-c", str(file), "--log-json"]
+
+
 def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
     settings = config({"epochs": 10}, checkpoint_every="3000 words")
     training.train(text, tmp_path / "whole", settings)
-    (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
-    command = [
-        sys.executable,
-        "-m",
-        "w2vcli",
-        "train",
-        str(text),
-        "-o",
-        str(tmp_path / "parts"),
-        "-c",
-        str(tmp_path / "config.yaml"),
-        "--log-json",
-    ]
+    command = train_command(text, tmp_path / "parts", settings)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         total = 0
@@ -231,19 +226,7 @@ def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, number: signal.Signals) -> None:
     settings = config({"epochs": 50})
-    (tmp_path / "config.yaml").write_text(Config.model_validate(settings).to_yaml())
-    command = [
-        sys.executable,
-        "-m",
-        "w2vcli",
-        "train",
-        str(text),
-        "-o",
-        str(tmp_path / "run"),
-        "-c",
-        str(tmp_path / "config.yaml"),
-        "--log-json",
-    ]
+    command = train_command(text, tmp_path / "run", settings)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
