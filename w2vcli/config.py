@@ -8,10 +8,11 @@ and the error messages are all made from them.
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -194,20 +195,24 @@ def resolve(
         ConfigError: with a line for every mistake found in any of the sources.
     """
     problems: list[str] = []
-    values: dict[str, Any] = {}
-    origins = dict.fromkeys(_paths(), DEFAULT)
     layers = (
         _file_layer(file, problems),
         _environment_layer(os.environ if environment is None else environment, problems),
         _override_layer(overrides, problems),
     )
-    for layer in layers:
-        for path, value, origin in layer:
-            if path in origins or path in Config.model_fields:
-                values[path] = value
-                origins[path] = origin
-            else:
-                problems.append(f"{origin}: {path} is not a setting{_did_you_mean(path)}")
+    return _merge(itertools.chain.from_iterable(layers), problems)
+
+
+def _merge(leaves: Iterable[Leaf], problems: list[str]) -> Resolved:
+    """Let each leaf replace what an earlier one set, and check the result; `problems` has what reading them found."""
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(_paths(), DEFAULT)
+    for path, value, origin in leaves:
+        if path in origins or path in Config.model_fields:
+            values[path] = value
+            origins[path] = origin
+        else:
+            problems.append(f"{origin}: {path} is not a setting{_did_you_mean(path)}")
     config = _validate(values, origins, problems)
     if config is None:
         raise ConfigError(problems)
@@ -224,17 +229,7 @@ def as_config(config: Config | Mapping[str, Any] | str | Path | None) -> Config:
         return config
     if config is None or isinstance(config, str | Path):
         return resolve(config).config
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for path, value, origin in _flatten(config, "config"):
-        if path in _paths() or path in Config.model_fields:
-            values[path] = value
-        else:
-            problems.append(f"{origin}: {path} is not a setting{_did_you_mean(path)}")
-    checked = _validate(values, dict.fromkeys(values, "config"), problems)
-    if checked is None:
-        raise ConfigError(problems)
-    return checked
+    return _merge(_flatten(config, "config"), []).config
 
 
 def template() -> str:
