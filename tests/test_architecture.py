@@ -20,12 +20,12 @@ LAYERS = [
     {"corpus"},
     {"vocab"},
     {"outputs", "text"},
-    {"sources", "config"},
+    {"sources", "config", "compiled"},
     {"errors"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}
-AT_HOME = {"config": {"pydantic"}, "cli": {"typer"}, "engines": {"gensim", "numba", "torch"}}
+AT_HOME = {"compiled": {"numba"}, "config": {"pydantic"}, "cli": {"typer"}, "engines": {"gensim", "numba", "torch"}}
 
 
 def modules() -> list[Path]:

@@ -58,7 +58,7 @@ def test_train_says_what_it_does_off_a_terminal(w2v: W2V, lee: Path, tmp_path: P
     command = ["train", lee, "-o", tmp_path / "run", "--set", "word2vec.epochs=1"]
     first, second = w2v(*command), w2v(*command)
     assert (first.code, second.code, first.out) == (0, 0, "")
-    assert "60,005 words in 2,683 sentences; vocabulary 1,799 of 7,577 distinct words; engine gensim" in first.err
+    assert "60,005 words in 2,683 sentences; vocabulary 1,799 of 7,577 distinct words; engine numba" in first.err
     assert f"{tmp_path}/run/model/word2vec.model: 1,799 vectors; 60,005 words in 0:0" in first.err
     assert second.err.rstrip().endswith("model/word2vec.model: up to date")
     assert "\x1b" not in first.err

@@ -176,16 +176,18 @@ def lists(block: Block) -> list[list[int]]:
 
 
 @given(ids_and_lengths, st.integers(0, 11))
-def test_restricted_drops_rare_words_and_closes_up(sentences: list[list[int]], size: int) -> None:
+def test_gathered_drops_rare_words_and_closes_up(sentences: list[list[int]], size: int) -> None:
     expected = [[i for i in ids if i < size] for ids in sentences]
-    assert lists(block_of(sentences).restricted(size)) == expected
+    assert lists(block_of(sentences).gathered(size)) == expected
 
 
 @given(ids_and_lengths, st.integers(0, 2**32))
 def test_shuffled_keeps_sentences_whole(sentences: list[list[int]], seed: int) -> None:
     shuffled = block_of(sentences).shuffled(np.random.default_rng(seed))
-    order = np.random.default_rng(seed).permutation(len(sentences))
-    assert lists(shuffled) == [sentences[place] for place in order]
+    expected = [sentences[place] for place in np.random.default_rng(seed).permutation(len(sentences))]
+    starts, ends = shuffled.spans()
+    assert [shuffled.ids[a:b].tolist() for a, b in zip(starts, ends, strict=True)] == expected
+    assert lists(shuffled.gathered(10)) == expected
 
 
 def test_corpus_json_is_readable(tmp_path: Path) -> None:

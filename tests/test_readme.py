@@ -63,7 +63,7 @@ def test_the_makefile_rule(home: Path) -> None:
     assert "w2v preprocess texts/" in shell("make", home)
     assert "up to date" in shell("make", home)
     (home / "news.yaml").write_text("word2vec: {epochs: 2}\n")
-    assert "engine gensim, 2 epochs" in shell("make", home)
+    assert "engine numba (the fastest for these settings), 2 epochs" in shell("make", home)
     (home / "texts" / "c.txt").write_text("Some more text about the police.\n" * 10)
     again = shell("make", home)
     assert "w2v preprocess texts/" in again

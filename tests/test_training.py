@@ -136,9 +136,33 @@ def test_the_schedule_in_the_events(text: Path, tmp_path: Path) -> None:
 
 
 def test_the_config_is_stored(text: Path, tmp_path: Path) -> None:
+    """With the engine that was chosen: another version may choose another."""
     training.train(text, tmp_path / "run", config({"window": 4}))
     stored = resolve(tmp_path / "run" / "config.yaml", environment={}).config
-    assert stored == Config.model_validate(config({"window": 4}))
+    assert stored == Config.model_validate(config({"window": 4}, engine="numba"))
+
+
+@pytest.mark.parametrize(
+    ("word2vec", "engine", "reason"),
+    [
+        ({}, "numba", "the fastest for these settings"),
+        ({"sg": 0}, "numba", "the fastest for these settings"),
+        ({"hs": 1, "negative": 0}, "gensim", "numba cannot train with word2vec.hs: 1"),
+    ],
+)
+def test_auto_takes_the_fastest_engine_that_can(
+    text: Path, tmp_path: Path, word2vec: dict[str, Any], engine: str, reason: str
+) -> None:
+    settings = config(word2vec, engine="auto")
+    start = next(event for event in training.events(text, tmp_path / "run", settings) if event["event"] == "start")
+    assert (start["engine"], start["engine_reason"]) == (engine, reason)
+
+
+def test_auto_and_the_engine_it_takes_are_one_run(text: Path, tmp_path: Path) -> None:
+    training.train(text, tmp_path / "run", config(engine="auto"))
+    assert training.train(text, tmp_path / "run", config(engine="numba"))["event"] == "up to date"
+    with pytest.raises(W2VError, match=r"train.engine was numba, now gensim"):
+        training.train(text, tmp_path / "run", config(engine="gensim"))
 
 
 def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +190,8 @@ def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monk
 
 
 KINDS = [
+    ("numba", {"sg": 1}),
+    ("numba", {"sg": 0}),
     ("gensim", {"sg": 1}),
     ("gensim", {"sg": 0}),
     ("gensim", {"hs": 1, "negative": 0}),
@@ -218,8 +244,9 @@ def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "parts" / "model").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     events = [json.loads(line) for line in done.stderr.splitlines()]
-    assert events[0]["event"] == "start"  # the corpus is not encoded again
-    assert events[0]["done_words"] >= 0.3 * total
+    start = next(event for event in events if event["event"] != "compile")
+    assert start["event"] == "start"  # the corpus is not encoded again
+    assert start["done_words"] >= 0.3 * total
     assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
 
 
@@ -487,11 +514,11 @@ def test_epochs_see_their_blocks_in_different_orders(
     train_block = GensimEngine.train_block
 
     def recorded(self: GensimEngine, model: Any, block: Any, *rest: Any) -> int:
-        seen.append(block.ids.tobytes())
+        seen.append(block.order.tobytes())
         return train_block(self, model, block, *rest)
 
     monkeypatch.setattr(GensimEngine, "train_block", recorded)
-    training.train(text, tmp_path / "run", config({"epochs": 3}, block_words=10**6))
+    training.train(text, tmp_path / "run", config({"epochs": 3}, block_words=10**6, engine="gensim"))
     assert len(set(seen)) == len(seen) == 3
 
 
@@ -515,7 +542,10 @@ CRASHES = """
 import os, shutil, sys
 from pathlib import Path
 import gensim.models, w2vcli.cli.train
-from w2vcli import checkpoint, corpus, formats, outputs, training
+from w2vcli import checkpoint, corpus, engines, formats, outputs, training
+from w2vcli.config import Word2Vec
+
+engines.create("numba").prepare(Word2Vec(sg=1))  # once, rather than in every process
 
 folder, step = Path(sys.argv[1]), 0
 

@@ -121,7 +121,11 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class Train(_Section):
     """How the run is carried out."""
 
-    engine: str = _setting("gensim", "What updates the vectors: gensim, or reference (NumPy, pair by pair, for study).")
+    engine: str = _setting(
+        "auto",
+        "What updates the vectors: numba (fastest; negative sampling), gensim (every setting), reference (NumPy, for "
+        "study), or auto: numba where it can, else gensim.",
+    )
     block_words: int = _setting(
         500_000,
         "Words in a block, the unit of shuffling, progress and resuming.",

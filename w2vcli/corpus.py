@@ -33,29 +33,35 @@ _BUFFER_WORDS = 1_000_000
 
 @dataclass(frozen=True)
 class Block:
-    """Some whole sentences. `ids`: int32 (n,). `offsets`: int64 (n_sentences + 1,), from 0 to n."""
+    """Some whole sentences. `ids`: int32 (n,). `offsets`: int64 (n_sentences + 1,), from 0 to n.
+
+    `order`: int64 (n_sentences,), the order to visit the sentences in, where it is not as they stand.
+    """
 
     ids: Ids
     offsets: Offsets
+    order: Offsets | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def restricted(self, size: int) -> Block:
-        """Return the block without ids from `size` on; sentences close up, and may become empty."""
-        known = self.ids < size
-        if known.all():
-            return self
-        before = np.concatenate(([0], np.cumsum(known)))
-        return Block(self.ids[known], before[self.offsets])
-
     def shuffled(self, rng: np.random.Generator) -> Block:
         """Return the block with its sentences in a random order."""
-        order = rng.permutation(len(self.offsets) - 1)
-        lengths = np.diff(self.offsets)[order]
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(len(self.ids))
-        return Block(self.ids[places], offsets)
+        return Block(self.ids, self.offsets, rng.permutation(len(self.offsets) - 1))
+
+    def spans(self) -> tuple[Offsets, Offsets]:
+        """Return where each sentence starts and ends in `ids`, in their order: int64 (n_sentences,) both."""
+        starts, ends = self.offsets[:-1], self.offsets[1:]
+        return (starts, ends) if self.order is None else (starts[self.order], ends[self.order])
+
+    def gathered(self, size: int) -> Block:
+        """Return the block in its order, without ids from `size` on; sentences close up, and may become empty."""
+        starts, ends = self.spans()
+        offsets = np.concatenate(([0], np.cumsum(ends - starts)))
+        ids = self.ids[np.repeat(starts - offsets[:-1], ends - starts) + np.arange(offsets[-1])]
+        known = ids < size
+        before = np.concatenate(([0], np.cumsum(known)))
+        return Block(ids[known], before[offsets])
 
 
 class Corpus:

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ from w2vcli.vocab import Vocab
 
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
 _FREE_SETTINGS = ("preprocess.", "train.checkpoint_every", "train.keep_checkpoints", "word2vec.workers")
+
+_LONG_PREPARATION = 2.0  # seconds; imports and kernels from the cache take less
 
 
 def train(
@@ -77,13 +80,15 @@ def events(
     """Do what `train` does, yielding an event after each step; stop iterating and the run stops there.
 
     An event is a dict with `event` and `time` (seconds since 1970), and by kind:
-    `warning`: message · `encode` (often, and not in events.jsonl): bytes, total · `start`: engine, words, sentences,
+    `warning`: message · `encode` (often, and not in events.jsonl): bytes, total · `compile` (when it takes long):
+    engine · `start`: engine, engine_reason, words, sentences,
     distinct, fingerprint, split, vocabulary, epochs, blocks, total_words, done_words, resumed_from, versions ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of · `checkpoint`: path ·
     and last one of `done`: model, vocabulary, seconds, words · `up to date`: model · `stopped`: checkpoint.
     """
     settings = as_config(config)
-    engine = engines.create_for(settings)
+    choice = engines.choose(settings)
+    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"engine": choice.name})})
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
     directory = RunDirectory(run)
@@ -93,7 +98,7 @@ def events(
     is_new = directory.create()
     with directory.lock(), directory.event_log() as log:
         try:
-            for event in _Run(settings, engine, sources, directory, force, should_stop).events(skipped):
+            for event in _Run(settings, choice, sources, directory, force, should_stop).events(skipped):
                 event["time"] = time.time()
                 if event["event"] != "encode":
                     log.append(event)
@@ -106,6 +111,35 @@ def events(
 
 def _is_within(path: Path, folder: Path) -> bool:
     return folder.resolve() in path.resolve().parents
+
+
+class _Background:
+    """Runs a function once, in a thread that does not keep the program from ending."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start it, unless that has been done."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._function()
+        except Exception as error:
+            self._error = error
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for its end, or so long; return whether it has ended, or raise what it raised."""
+        assert self._thread is not None
+        self._thread.join(seconds)
+        if self._error:
+            raise self._error
+        return not self._thread.is_alive()
 
 
 @dataclass
@@ -124,19 +158,21 @@ class _Run:
     def __init__(
         self,
         config: Config,
-        engine: engines.Engine,
+        choice: engines.Choice,
         sources: list[Source],
         directory: RunDirectory,
         force: bool,
         should_stop: Callable[[], bool],
     ) -> None:
         self.config = config
-        self.engine = engine
+        self.engine = choice.engine
+        self.engine_reason = choice.reason
         self.sources = sources
         self.directory = directory
         self.force = force
         self.should_stop = should_stop
         self._stopped = False
+        self._preparation = _Background(self._prepare)
 
     def events(self, skipped: Sequence[str]) -> Iterator[Event]:
         """Yield the run's events; see the module's `events`."""
@@ -242,6 +278,7 @@ class _Run:
 
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
+        self._preparation.start()
         total = total_size(self.sources)
         for read in corpora.encode(self.sources, self._new_corpus, self._new_vocab):
             yield {"event": "encode", "bytes": read, "total": total}
@@ -262,10 +299,20 @@ class _Run:
 
     # ------------------------------------------------------------ the loop
 
+    def _prepare(self) -> None:
+        """Import and compile what training needs; while the text is encoded there is time for it."""
+        import gensim.models  # noqa: F401
+
+        self.engine.prepare(self.config.word2vec)
+
     def _train(self, identity: dict[str, Any], found: checkpoint.Checkpoint | None) -> Iterator[Event]:
         settings, directory = self.config.word2vec, self.directory
+        self._preparation.start()
         corpus = Corpus(directory.corpus)
         vocab = self._vocab(corpus)
+        if not self._preparation.wait(_LONG_PREPARATION):
+            yield {"event": "compile", "engine": self.config.train.engine}
+        self._preparation.wait()
         model = build_model(vocab, settings, corpus.meta)
         position = _Position()
         if found:
@@ -283,6 +330,7 @@ class _Run:
         yield {
             "event": "start",
             "engine": self.config.train.engine,
+            "engine_reason": self.engine_reason,
             "words": corpus.meta["words"],
             "sentences": corpus.meta["sentences"],
             "distinct": corpus.meta["distinct"],
@@ -346,17 +394,16 @@ class _Run:
         index = int(order[place])
         rng = np.random.default_rng([settings.seed, epoch + 1, index + 1])
         started = time.perf_counter()
-        read = corpus.block(int(bounds[index]), int(bounds[index + 1]))
-        block = read.restricted(len(model.wv))
+        block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
         if options.shuffle:
             block = block.shuffled(rng)
         total = corpus.meta["words"] * settings.epochs
         alpha_start = alpha_at(position.words, total, settings.alpha, settings.min_alpha)
-        alpha_end = alpha_at(position.words + len(read), total, settings.alpha, settings.min_alpha)
+        alpha_end = alpha_at(position.words + len(block), total, settings.alpha, settings.min_alpha)
         trained = self.engine.train_block(model, block, alpha_start, alpha_end, rng)
         seconds = time.perf_counter() - started
         position.blocks += 1
-        position.words += len(read)
+        position.words += len(block)
         position.trained_words += trained
         position.seconds += seconds
         return {
@@ -366,7 +413,7 @@ class _Run:
             "words": position.words,
             "trained_words": position.trained_words,
             "alpha": alpha_end,
-            "words_per_second": round(len(read) / seconds),
+            "words_per_second": round(len(block) / seconds),
         }
 
     def _is_checkpoint_due(self, position: _Position, saved_words: int, saved_time: float) -> bool:
@@ -478,10 +525,12 @@ def _differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> lis
 def versions() -> dict[str, str]:
     """Return the versions of what the vectors depend on."""
     import gensim
+    import numba
 
     return {
         "w2vcli": __version__,
         "gensim": gensim.__version__,
+        "numba": numba.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

@@ -57,7 +57,7 @@ def check(
     problems: list[str] = []
     for file in files:
         try:
-            engines.create_for(resolve(file, overrides or ()).config)
+            engines.choose(resolve(file, overrides or ()).config)
             note(f"{file}: ok")
         except ConfigError as error:
             problems += [problem if problem.startswith(file) else f"{file}: {problem}" for problem in error.problems]

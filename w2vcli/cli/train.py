@@ -106,16 +106,20 @@ class _Reporter:
     def _encode(self, event: dict[str, Any]) -> None:
         self.line.update(event["bytes"], event["total"], f"encode {event['bytes'] / 1e6:.0f} MB")
 
+    def _compile(self, event: dict[str, Any]) -> None:
+        self.line.say(f"compiling the {event['engine']} engine for this processor; this is done once")
+
     def _start(self, event: dict[str, Any]) -> None:
         self.total_words, self.epochs = event["total_words"], event["epochs"]
         if event["split"]:
             note(f"warning: {plural(event['split'], 'sentence')} of over 10,000 words split")
         if event["resumed_from"]:
             self.line.say(f"going on from {event['resumed_from']}")
+        reason = f" ({event['engine_reason']})" if event["engine_reason"] else ""
         self.line.say(
             f"{plural(event['words'], 'word')} in {plural(event['sentences'], 'sentence')}; "
             f"vocabulary {event['vocabulary']:,} of {event['distinct']:,} distinct words; "
-            f"engine {event['engine']}, {plural(self.epochs, 'epoch')}"
+            f"engine {event['engine']}{reason}, {plural(self.epochs, 'epoch')}"
         )
         self.line.update(event["done_words"], self.total_words, "", "train")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block
 from w2vcli.engines import Capabilities
 
@@ -17,10 +18,15 @@ class GensimEngine:
 
     capabilities = Capabilities(sg=True, cbow=True, hs=True, ns=True, threads=True)
 
+    def prepare(self, settings: Word2Vec) -> None:
+        """Import Gensim; see `Engine.prepare`."""
+        import gensim.models  # noqa: F401
+
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
+        block = block.gathered(len(model.wv))
         failures: list[Exception] = []
         sentences = _Sentences(model.wv.index_to_key, block, failures)
         kept = model.alpha, model.min_alpha, model.epochs, model.lifecycle_events

@@ -1,8 +1,8 @@
-"""The reference engine: skip-gram with negative sampling, one pair at a time, in NumPy.
+"""The reference engine: Word2Vec with negative sampling in plain NumPy, one centre word at a time.
 
 This is the specification the other engines are tested against; it is written to be read, not to be fast. Notation
-of Mikolov et al. 2013 (https://arxiv.org/abs/1310.4546), with the roles as in word2vec.c and Gensim: the *context*
-word's input vector u predicts the *centre* word.
+of Mikolov et al. 2013 (https://arxiv.org/abs/1310.4546), with the roles as in word2vec.c and Gensim: a *context*
+word's input vector u, or in CBOW the contexts' mean, predicts the *centre* word.
 
     one pair:   loss = -log s(u . v_centre) - sum over noise words n of log s(-u . v_n),   s(x) = 1 / (1 + exp(-x))
     its step:   for each output row v with label y (1 for the centre, 0 for a noise word), g = alpha * (y - s(u . v)):
@@ -14,17 +14,21 @@ Around the pair:
     noise distribution   P(n) proportional to count(n) ** ns_exponent; a draw that hits the centre is dropped
     two matrices         input (V, d), drawn uniformly from +-0.5/d; output (V, d), zero
     learning rate        linear between the block's two ends, constant within a sentence
+
+Skip-gram draws noise for every pair, or, with `shared_noise`, once for a centre: then all pairs of the window share
+it, and all are stepped from the same old rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block, Ids
 from w2vcli.engines import Capabilities
 from w2vcli.vocab import keep_probabilities, noise_probabilities
@@ -33,14 +37,21 @@ Matrix = NDArray[np.float32]
 
 
 class ReferenceEngine:
-    """Trains skip-gram with negative sampling in one thread of plain NumPy."""
+    """Trains with negative sampling in one thread of plain NumPy."""
 
-    capabilities = Capabilities(sg=True, cbow=False, hs=False, ns=True, threads=False)
+    def __init__(self, shared_noise: bool = False) -> None:
+        self.capabilities = Capabilities(
+            sg=True, cbow=True, hs=False, ns=True, threads=False, shared_noise=shared_noise
+        )
+
+    def prepare(self, settings: Word2Vec) -> None:
+        """Do nothing; see `Engine.prepare`."""
 
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
+        block = block.gathered(len(model.wv))
         counts = model.wv.expandos["count"]
         keep = keep_probabilities(counts, model.sample)
         noise = np.cumsum(noise_probabilities(counts, model.ns_exponent))
@@ -50,11 +61,32 @@ class ReferenceEngine:
             sentence = subsample(block.ids[start:end], keep, rng)
             trained += len(sentence)
             with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told so by the loop
-                for centre, context in pairs(sentence, model.window, model.shrink_windows, rng):
-                    negatives = draw_noise(noise, model.negative, rng)
-                    step(model.wv.vectors, model.syn1neg, centre, context, negatives, alpha)
+                for centre, contexts in windows(sentence, model.window, model.shrink_windows, rng):
+                    self._train_window(model, centre, contexts, noise, alpha, rng)
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
+
+    def _train_window(
+        self,
+        model: Any,
+        centre: int,
+        contexts: Ids,
+        noise: NDArray[np.float64],
+        alpha: float,
+        rng: np.random.Generator,
+    ) -> None:
+        inputs, outputs = model.wv.vectors, model.syn1neg
+        shared = self.capabilities.shared_noise
+        if model.sg and not shared:
+            for context in contexts.tolist():
+                step(inputs, outputs, centre, context, draw_noise(noise, model.negative, rng), alpha)
+        elif len(contexts):
+            negatives = draw_noise(noise, model.negative, rng)
+            if model.sg:
+                window_step(inputs, outputs, centre, contexts, negatives, alpha)
+            else:
+                train = train_at_once if shared else train_in_turn
+                cbow_step(inputs, outputs, centre, contexts, negatives, alpha, bool(model.cbow_mean), train)
 
 
 def subsample(sentence: Ids, keep: NDArray[np.float64], rng: np.random.Generator) -> Ids:
@@ -62,18 +94,17 @@ def subsample(sentence: Ids, keep: NDArray[np.float64], rng: np.random.Generator
     return sentence[rng.random(len(sentence)) < keep[sentence]]
 
 
-def pairs(sentence: Ids, window: int, shrink_windows: bool, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Yield every (centre, context) pair of ids.
+def windows(sentence: Ids, window: int, shrink_windows: bool, rng: np.random.Generator) -> Iterator[tuple[int, Ids]]:
+    """Yield every centre with its contexts, ids.
 
     >>> import numpy as np
-    >>> list(pairs(np.array([7, 8, 9]), 1, False, np.random.default_rng(0)))
-    [(7, 8), (8, 7), (8, 9), (9, 8)]
+    >>> [(c, o.tolist()) for c, o in windows(np.array([7, 8, 9]), 1, False, np.random.default_rng(0))]
+    [(7, [8]), (8, [7, 9]), (9, [8])]
     """
     reaches = rng.integers(1, window + 1, len(sentence)) if shrink_windows else np.full(len(sentence), window)
     for place, reach in enumerate(reaches.tolist()):
-        for other in range(max(0, place - reach), min(len(sentence), place + reach + 1)):
-            if other != place:
-                yield int(sentence[place]), int(sentence[other])
+        around = np.arange(max(0, place - reach), min(len(sentence), place + reach + 1))
+        yield int(sentence[place]), sentence[around[around != place]]
 
 
 def draw_noise(cumulative: NDArray[np.float64], number: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -96,14 +127,64 @@ def step(
 ) -> None:
     """Make one step of gradient descent on one pair, in place.
 
-    `inputs`, `outputs`: float32 (V, d). `negatives`: int64 (k,); those equal to `centre` are left out. As in
-    word2vec.c the output rows are updated one after the other, so a noise word drawn twice sees its first update;
-    the input row is updated last, with the sum of all.
+    `inputs`, `outputs`: float32 (V, d). `negatives`: int64 (k,); those equal to `centre` are left out.
     """
-    u = inputs[context]
+    inputs[[context]] += train_in_turn(inputs[[context]], outputs, centre, negatives, alpha)
+
+
+def window_step(
+    inputs: Matrix, outputs: Matrix, centre: int, contexts: Ids, negatives: NDArray[np.int64], alpha: float
+) -> None:
+    """Make one step on all pairs of a window, in place, with the same noise for each and all from the old rows.
+
+    Shapes as in `step`; `contexts`: (n,).
+    """
+    np.add.at(inputs, contexts, train_at_once(inputs[contexts], outputs, centre, negatives, alpha))
+
+
+def cbow_step(
+    inputs: Matrix,
+    outputs: Matrix,
+    centre: int,
+    contexts: Ids,
+    negatives: NDArray[np.int64],
+    alpha: float,
+    mean: bool,
+    train: Callable[..., Matrix],
+) -> None:
+    """Make one step of CBOW, in place: the mean of the contexts' rows, or their sum, predicts the centre.
+
+    As in word2vec.c the mean's change is added to each context undivided; as in Gensim the sum's is divided by their
+    number. Shapes as in `step`; `contexts`: (n,), n > 0; `train`: one of the two functions below.
+    """
+    share = np.float32(1 / len(contexts))
+    u = inputs[contexts].sum(axis=0, keepdims=True)
+    change = train(u * share if mean else u, outputs, centre, negatives, alpha)
+    np.add.at(inputs, contexts, change if mean else change * share)
+
+
+def train_in_turn(u: Matrix, outputs: Matrix, centre: int, negatives: NDArray[np.int64], alpha: float) -> Matrix:
+    """Step the output rows for the one row of `u` (1, d) and return its change (1, d).
+
+    As in word2vec.c they are stepped one after the other, so a noise word drawn twice sees its first step.
+    """
     change = np.zeros_like(u)
     for row, label in [(centre, 1.0), *((int(n), 0.0) for n in negatives if n != centre)]:
-        g = np.float32(alpha * (label - sigmoid(float(u @ outputs[row]))))
+        g = np.float32(alpha * (label - sigmoid(float(u[0] @ outputs[row]))))
         change += g * outputs[row]
-        outputs[row] += g * u
-    u += change
+        outputs[row] += g * u[0]
+    return change
+
+
+def train_at_once(u: Matrix, outputs: Matrix, centre: int, negatives: NDArray[np.int64], alpha: float) -> Matrix:
+    """Step the output rows for all rows of `u` (n, d) and return their changes (n, d).
+
+    All are found from the old rows; a noise word drawn twice counts twice.
+    """
+    rows = np.concatenate(([centre], negatives[negatives != centre]))
+    labels = (np.arange(len(rows)) == 0).astype(np.float32)
+    v = outputs[rows]  # a copy
+    scores = np.array([[sigmoid(float(score)) for score in row] for row in u @ v.T])
+    g = (alpha * (labels - scores)).astype(np.float32)
+    np.add.at(outputs, rows, g.T @ u)
+    return np.asarray(g @ v)

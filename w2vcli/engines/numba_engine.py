@@ -1,0 +1,150 @@
+"""The numba engine: skip-gram and CBOW with negative sampling, several times as fast as Gensim's kernels.
+
+What it computes is the reference engine's model with one difference: in skip-gram the noise words are drawn once for
+a centre and shared by its contexts, and all pairs of a window are stepped from the same old rows. Pairs, keep
+probabilities and the noise distribution are the same; so is, measured, the quality.
+
+A block is cut into parts of some thousand words, which the threads take one after the other. Random numbers belong to
+the part, not to the thread, so every number of threads trains the same pairs with the same noise.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli.config import Word2Vec
+from w2vcli.corpus import Block
+from w2vcli.engines import Capabilities
+from w2vcli.engines import numba_kernels as kernels
+from w2vcli.engines.vector_code import native_lanes
+from w2vcli.vocab import keep_probabilities, noise_probabilities
+
+_PART_WORDS = 20_000  # long enough to make a call worth it, short enough that threads end together
+_BATCH_WORDS = 1_000  # drawn together; small enough to stay in the cache
+
+
+@dataclass
+class _Prepared:
+    """A model with its rows padded to whole vectors, and everything about it that stays the same."""
+
+    model: Any
+    settings: kernels.Settings
+    tables: kernels.Tables
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+
+class NumbaEngine:
+    """Trains with kernels compiled for this processor, in any number of threads."""
+
+    capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=True, shared_noise=True)
+
+    def __init__(self, lanes: int | None = None) -> None:
+        self._lanes = lanes or native_lanes()
+        self._prepared: _Prepared | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._scratch: queue.SimpleQueue[kernels.Scratch] = queue.SimpleQueue()
+
+    def prepare(self, settings: Word2Vec) -> None:
+        """Load the kernels from numba's cache, or compile them."""
+        rows = kernels.aligned(1, self._lanes)
+        options = _settings(settings)
+        nothing = np.zeros(0, dtype=np.int64)
+        sentences = kernels.Sentences(np.zeros(0, dtype=np.int32), nothing, nothing)
+        part = kernels.Part(0, 0, np.uint64(0), 0.0, 0.0)
+        scratch = kernels.scratch(options, 1, self._lanes, self._lanes)
+        tables = _tables(np.ones(1), np.ones(1))
+        train = kernels.kernel(settings.sg == 0, settings.negative, self._lanes)
+        train(rows, rows, *map(tuple, (tables, sentences, options, part, scratch)))
+
+    def train_block(
+        self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
+    ) -> int:
+        """Train on one block; see `Engine.train_block`."""
+        prepared = self._prepare_model(model)
+        starts, ends = block.spans()
+        if len(starts) == 0:
+            return 0
+        sentences = kernels.Sentences(block.ids, starts, ends)
+        parts = _parts(ends - starts, alpha_start, alpha_end, rng)
+        train = kernels.kernel(model.sg == 0, model.negative, self._lanes)
+        batch = max(_BATCH_WORDS, int((ends - starts).max()))
+
+        def train_part(part: kernels.Part) -> int:
+            scratch = self._take_scratch(prepared, batch)
+            described = (prepared.tables, sentences, prepared.settings, part, scratch)
+            trained = train(prepared.inputs, prepared.outputs, *map(tuple, described))
+            self._scratch.put(scratch)
+            return trained
+
+        if model.workers == 1 or len(parts) == 1:
+            trained = sum(map(train_part, parts))
+        else:
+            self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
+            trained = sum(self._pool.map(train_part, parts))
+        model.wv.norms = None  # Gensim's cache of vector lengths
+        return trained
+
+    def _prepare_model(self, model: Any) -> _Prepared:
+        """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
+        known = self._prepared
+        if (
+            known is None
+            or known.model is not model
+            or model.wv.vectors.base is not known.inputs
+            or model.syn1neg.base is not known.outputs
+        ):
+            counts = model.wv.expandos["count"]
+            keep, noise = keep_probabilities(counts, model.sample), noise_probabilities(counts, model.ns_exponent)
+            inputs, outputs = self._padded(model.wv.vectors), self._padded(model.syn1neg)
+            self._prepared = known = _Prepared(model, _settings(model), _tables(keep, noise), inputs, outputs)
+            # the model's arrays are now the front of the padded rows
+            model.wv.vectors = inputs[:, : model.vector_size]
+            model.syn1neg = outputs[:, : model.vector_size]
+            self._scratch = queue.SimpleQueue()
+        return known
+
+    def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        width = -(-rows.shape[1] // self._lanes) * self._lanes
+        padded = kernels.aligned(len(rows), width)
+        padded[:, : rows.shape[1]] = rows
+        return padded
+
+    def _take_scratch(self, prepared: _Prepared, batch: int) -> kernels.Scratch:
+        """Return working memory that no other thread has."""
+        try:
+            scratch = self._scratch.get_nowait()
+            if len(scratch.words) >= batch:
+                return scratch
+        except queue.Empty:
+            pass
+        return kernels.scratch(prepared.settings, batch, prepared.inputs.shape[1], self._lanes)
+
+
+def _settings(settings: Any) -> kernels.Settings:
+    """Return the settings that the kernels want, of a config's section or of a model: the names are the same."""
+    return kernels.Settings(settings.window, settings.negative, bool(settings.shrink_windows), bool(settings.cbow_mean))
+
+
+def _tables(keep: NDArray[np.float64], noise: NDArray[np.float64]) -> kernels.Tables:
+    thresholds = np.append(np.rint(keep * 2.0**32), 0).astype(np.uint64)
+    return kernels.Tables(thresholds, *kernels.alias_table(noise))
+
+
+def _parts(
+    lengths: NDArray[np.int64], alpha_start: float, alpha_end: float, rng: np.random.Generator
+) -> list[kernels.Part]:
+    """Cut sentences of these lengths into parts of some _PART_WORDS words."""
+    done = np.concatenate(([0], np.cumsum(lengths)))
+    cuts = np.unique(np.append(np.searchsorted(done, np.arange(0, done[-1], _PART_WORDS)), len(lengths)))
+    alphas = alpha_start + (alpha_end - alpha_start) * done[cuts] / max(done[-1], 1)
+    keys = rng.integers(2**64, size=len(cuts) - 1, dtype=np.uint64)
+    bounds = zip(itertools.pairwise(cuts.tolist()), keys, itertools.pairwise(alphas.tolist()), strict=True)
+    return [kernels.Part(first, last, key, start, end) for (first, last), key, (start, end) in bounds]
