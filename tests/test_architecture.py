@@ -17,6 +17,7 @@ LAYERS = [
     {"cli"},
     {"preprocessing", "training", "model"},
     {"engines", "checkpoint", "formats", "run_directory"},
+    {"encoding"},
     {"corpus"},
     {"vocab"},
     {"outputs", "text"},
@@ -25,7 +26,13 @@ LAYERS = [
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}
-AT_HOME = {"compiled": {"numba"}, "config": {"pydantic"}, "cli": {"typer"}, "engines": {"gensim", "numba", "torch"}}
+AT_HOME = {
+    "compiled": {"numba"},
+    "encoding": {"numba"},
+    "config": {"pydantic"},
+    "cli": {"typer"},
+    "engines": {"gensim", "numba", "torch"},
+}
 
 
 def modules() -> list[Path]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from w2vcli import sources
 from w2vcli.errors import W2VError
-from w2vcli.sources import Source, expand, open_text
+from w2vcli.sources import Source, expand, open_bytes, open_text
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -150,6 +150,20 @@ def test_progress_and_digest(tmp_path: Path) -> None:
         assert list(lines) == ["one\n", "two\n"]
     assert seen[-1] == path.stat().st_size
     assert digest.hexdigest() == hashlib.sha256(b"one\ntwo\n").hexdigest()
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_bytes_are_utf8_whatever_the_source_is(tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2vcli.sources.LINE_PIECE", 5)
+    stored = "one\nzwei drä\n".encode(codec)
+    path = tmp_path / "a.txt"
+    path.write_bytes(stored)
+    seen: list[int] = []
+    digest = hashlib.sha256()
+    with open_bytes(Source(str(path)), seen.append, digest) as pieces:
+        assert b"".join(pieces).decode() == "one\nzwei drä\n"
+    assert seen[-1] == len(stored)
+    assert digest.hexdigest() == hashlib.sha256(stored).hexdigest()
 
 
 def test_standard_input_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from gensim.models import Word2Vec as GensimWord2Vec
 
 from w2vcli import training
 from w2vcli.config import Config, resolve
-from w2vcli.corpus import encode
+from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
 from w2vcli.engines.gensim_engine import GensimEngine
 from w2vcli.errors import ConfigError, LockedError, W2VError

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -19,3 +21,24 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     except RuntimeError:  # numba finds no folder for its cache
         kernel = njit(nogil=True)(function)
     return cast("Callable[..., Any]", kernel)
+
+
+@intrinsic
+def read_uint64(typing: Any, address: Any) -> Any:
+    """Return the eight bytes at `address`, an int64, the first one lowest; without a check."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.PointerType(ir.IntType(64)))
+        return builder.load(pointer, align=1)
+
+    return types.uint64(types.int64), emit
+
+
+@intrinsic
+def trailing_zeros(typing: Any, number: Any) -> Any:
+    """Return how many of the low bits of a uint64 are 0; 64 for 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), emit

@@ -115,6 +115,8 @@ class Word2Vec(_Section):
 
 
 _EVERY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|words)")
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>MB|GB)")
+_BYTES = {"MB": 10**6, "GB": 10**9}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -132,6 +134,11 @@ class Train(_Section):
         "200_000 to 5_000_000",
         ge=1,
     )
+    vocab_memory: str | None = _setting(
+        None,
+        "Memory that counting the words may take (500MB, 4GB); when it is reached, the rarest words so far are dropped "
+        "and the run says how many. null: no limit.",
+    )
     shuffle: bool = _setting(True, "Visit blocks, and sentences within a block, in a new seeded order each epoch.")
     checkpoint_every: str | None = _setting(
         "10m",
@@ -147,6 +154,18 @@ class Train(_Section):
         if value is not None and (match is None or float(match["number"]) == 0):
             raise ValueError("should be a time such as 90s, 10m or 2h, or an amount such as 5000000 words")
         return value
+
+    @field_validator("vocab_memory", mode="before")
+    @classmethod
+    def _readable_size(cls, value: Any) -> Any:
+        if value is not None and _SIZE.fullmatch(str(value)) is None:
+            raise ValueError("should be an amount of memory such as 500MB or 4GB")
+        return value
+
+    def vocab_bytes(self) -> int | None:
+        """Return `vocab_memory` in bytes, or None for no limit."""
+        match = _SIZE.fullmatch(self.vocab_memory or "")
+        return int(float(match["number"]) * _BYTES[match["unit"]]) if match else None
 
     def checkpoint_seconds(self) -> float | None:
         """Return the interval in seconds, or None where it is not a time."""

@@ -6,6 +6,7 @@ says. Anything that goes wrong while reading is raised as a W2VError that names 
 
 from __future__ import annotations
 
+import codecs
 import glob
 import io
 import os
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from w2vcli.errors import W2VError
 
@@ -218,24 +219,74 @@ def open_text(source: Source, progress: Progress | None = None, digest: Any = No
     Raises:
         W2VError: when the source cannot be read, is damaged or is not text.
     """
+    with _opened_text(source) as (stored, stream, encoding):
+        if digest is not None:
+            stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
+        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
+        try:
+            yield _translated(source.name, _reported(_pieces(text), stored, progress))
+        finally:
+            text.detach()  # closing is up to whoever opened the stream
+
+
+@contextmanager
+def open_bytes(source: Source, progress: Progress, digest: Any) -> Iterator[Iterator[bytes]]:
+    """Open `source` and yield an iterator over pieces of its text, decompressed, as UTF-8 as far as it can be decoded.
+
+    A byte-order mark at the start is gone.
+
+    Args:
+        source: where to read.
+        progress: called with the stored bytes read so far after every piece.
+        digest: a hashlib object that is fed the decompressed bytes.
+
+    Raises:
+        W2VError: when the source cannot be read, is damaged or is not text.
+    """
+    with _opened_text(source) as (stored, stream, encoding):
+        if encoding.startswith("utf-8"):
+            yield _translated(source.name, _byte_pieces(stream, encoding, stored, progress, digest))
+            return
+        hashed = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
+        text = io.TextIOWrapper(hashed, encoding=encoding, errors="replace")
+        try:
+            pieces = iter(lambda: text.read(LINE_PIECE), "")
+            encoded = (piece.encode() for piece in _reported(pieces, stored, progress))
+            yield _translated(source.name, encoded)
+        finally:
+            text.detach()
+
+
+@contextmanager
+def _opened_text(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader, str]]:
+    """Open `source`; yield its bytes as stored, decompressed, and its encoding."""
     with ExitStack() as stack:
         with translated(source.name):
             stored, stream = stack.enter_context(_opened(source))
             if _looks_binary(stream):
                 raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
             encoding = _encoding(stream.peek(4))
-        if digest is not None:
-            stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
-        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
-        try:
-            yield _translated_lines(source.name, _reported(_pieces(text), stored, progress))
-        finally:
-            text.detach()  # closing is up to whoever opened the stream
+        yield stored, stream, encoding
 
 
-def _translated_lines(name: str, lines: Iterator[str]) -> Iterator[str]:
+def _byte_pieces(
+    stream: io.BufferedReader, encoding: str, stored: IO[bytes], progress: Progress, digest: Any
+) -> Iterator[bytes]:
+    start = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
+    while piece := stream.read(LINE_PIECE):
+        digest.update(piece)
+        if stored.seekable():
+            progress(stored.tell())
+        yield piece[start:]
+        start = 0
+
+
+T = TypeVar("T")
+
+
+def _translated(name: str, items: Iterable[T]) -> Iterator[T]:
     with translated(name):
-        yield from lines
+        yield from items
 
 
 class _Hashing(io.RawIOBase):

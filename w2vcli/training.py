@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from w2vcli import __version__, checkpoint, engines, outputs
-from w2vcli import corpus as corpora
+from w2vcli import __version__, checkpoint, encoding, engines, outputs
 from w2vcli.config import Config, Word2Vec, as_config
-from w2vcli.corpus import Corpus
+from w2vcli.corpus import Corpus, Offsets
 from w2vcli.errors import W2VError
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
 from w2vcli.sources import Source, expand, names, total_size
@@ -280,7 +279,8 @@ class _Run:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
         self._preparation.start()
         total = total_size(self.sources)
-        for read in corpora.encode(self.sources, self._new_corpus, self._new_vocab):
+        workers, max_bytes = self.config.word2vec.workers, self.config.train.vocab_bytes()
+        for read in encoding.encode(self.sources, self._new_corpus, self._new_vocab, workers, max_bytes):
             yield {"event": "encode", "bytes": read, "total": total}
             if self.should_stop():
                 self._stopped = True
@@ -371,7 +371,7 @@ class _Run:
     def _vocab(self, corpus: Corpus) -> Vocab:
         settings = self.config.word2vec
         vocab = Vocab.load(self.directory.vocab)
-        if len(vocab) != corpus.meta["distinct"] or vocab.counts.sum() != corpus.meta["words"]:
+        if len(vocab) != corpus.meta["distinct"] or vocab.counts.sum() + corpus.meta["dropped"] != corpus.meta["words"]:
             raise W2VError(f"{self.directory.vocab}: is not the encoded text's", "remove it to encode the text again")
         size = vocab.kept(settings.min_count, settings.max_final_vocab)
         if size == 0:
@@ -383,7 +383,7 @@ class _Run:
             )
         return vocab.head(size)
 
-    def _train_block(self, model: Any, corpus: Corpus, bounds: corpora.Offsets, position: _Position) -> Event:
+    def _train_block(self, model: Any, corpus: Corpus, bounds: Offsets, position: _Position) -> Event:
         """Train the next block, move `position` past it and return its event."""
         settings, options = self.config.word2vec, self.config.train
         epoch, place = divmod(position.blocks, len(bounds) - 1)
@@ -450,7 +450,12 @@ class _Run:
 
 
 def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what looks wrong with the text."""
+    """Yield what looks wrong with the text, and what was left out of it."""
+    if meta["dropped_words"]:
+        yield (
+            f"the vocabulary reached train.vocab_memory: {meta['dropped_words']:,} rare words, {meta['dropped']:,} "
+            "occurrences, were dropped; counts of rare words are lower bounds"
+        )
     if meta["undecodable"]:
         yield f"{meta['undecodable']:,} words have bytes in them that are not UTF-8; w2v preprocess leaves them out"
     if meta["punctuated"] > 0.05 * meta["words"]:

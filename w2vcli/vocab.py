@@ -45,9 +45,8 @@ class Vocab:
     def save(self, path: Path) -> None:
         """Write `word<TAB>count` lines, atomically."""
         with outputs.open_text(path) as stream:
-            stream.writelines(
-                f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)
-            )
+            pairs = zip(self.words, self.counts.tolist(), strict=True)
+            stream.write("".join([f"{word}\t{count}\n" for word, count in pairs]))
 
     @classmethod
     def load(cls, path: Path) -> Vocab:

@@ -39,7 +39,7 @@ def vocab(
     """
     from w2vcli import vocab as vocabs
     from w2vcli.config import resolve
-    from w2vcli.corpus import count
+    from w2vcli.encoding import count
     from w2vcli.sources import expand
     from w2vcli.vocab import Vocab
 

@@ -1,0 +1,694 @@
+"""Encoding: tokenised text becomes ids on disk and a vocabulary, in one pass.
+
+The text is cut into chunks, at the end of a line where there is one. Reader threads decompress and hash the sources;
+worker threads number the words of each chunk by first appearance in it; the chunks' vocabularies are then merged in
+the chunks' order, which numbers the words by first appearance in the whole text. So the number of workers makes no
+difference.
+
+A word is what `str.split` takes for one. Words are compared as bytes, and decoded at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from w2vcli import outputs
+from w2vcli.compiled import compiled, read_uint64, trailing_zeros
+from w2vcli.corpus import Ids, Offsets
+from w2vcli.errors import W2VError
+from w2vcli.sources import Source, names, open_bytes
+from w2vcli.text import MAX_TOKENS
+from w2vcli.vocab import Vocab
+
+CHUNK_BYTES = 1 << 20  # so that a chunk's words stay in a core's cache
+_RENUMBER_WORDS = 1_000_000
+UNDECODABLE = "\ufffd"
+_PARALLEL_SOURCES = 4  # read ahead at once
+
+# ---------------------------------------------------------------- kernels
+
+
+_1, _3, _7, _32 = np.uint64(1), np.uint64(3), np.uint64(7), np.uint64(32)
+_ALL_0X21, _ALL_0X80 = np.uint64(0x2121212121212121), np.uint64(0x8080808080808080)
+_LOW_HALF = 0xFFFFFFFF
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_KEY_BYTES = 8
+_PADDING = 8
+_WORD, _SPACE, _LINE_END, _PERHAPS_SPACE = 0, 1, 2, 3
+
+
+def _kinds() -> NDArray[np.uint8]:
+    """Return what each byte is, (256,): part of a word, white space, or the first byte of what may be white space."""
+    kinds = np.full(256, _WORD, dtype=np.uint8)
+    kinds[[0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20]] = _SPACE
+    kinds[[0x0A, 0x0D]] = _LINE_END
+    kinds[[0xC2, 0xE1, 0xE2, 0xE3]] = _PERHAPS_SPACE
+    return kinds
+
+
+_KINDS = _kinds()
+
+
+@njit
+def _wide_space(text: Any, place: Any) -> Any:
+    """Return how many bytes the white space beyond ASCII takes that begins at `place`; 0: it is none.
+
+    U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
+    """
+    first, second, third = text[place], text[place + 1], text[place + 2]
+    if first == 0xC2:
+        return 2 if second == 0x85 or second == 0xA0 else 0
+    is_space = (
+        (first == 0xE1 and second == 0x9A and third == 0x80)
+        or (first == 0xE2 and second == 0x80 and (0x80 <= third <= 0x8A or third in (0xA8, 0xA9, 0xAF)))
+        or (first == 0xE2 and second == 0x81 and third == 0x9F)
+        or (first == 0xE3 and second == 0x80 and third == 0x80)
+    )
+    return 3 if is_space else 0
+
+
+# A hash table, uint64 (a power of two, 2), with open addressing and step 1: a word's key; and its number + 1 in the
+# high half, its length in the low one, or 0. The key of a word of up to 8 bytes is these bytes, so that with the length
+# it says all; of a longer one it is a hash.
+
+
+@njit(forceinline=True)
+def _first_slot(key: Any, mask: Any) -> Any:
+    mixed = key * _PRIME
+    return (mixed ^ (mixed >> _32)) & mask
+
+
+@njit
+def _is_same(a: Any, a_start: Any, b: Any, b_start: Any, length: Any) -> Any:
+    offset = 0
+    while offset < length and a[a_start + offset] == b[b_start + offset]:
+        offset += 1
+    return offset == length
+
+
+@compiled
+def _fill(table: Any, numbers: Any, lengths: Any, keys: Any) -> Any:
+    """Put words, no two of them the same, into an empty hash table."""
+    mask = np.uint64(len(table) - 1)
+    for word in range(len(keys)):
+        slot = _first_slot(keys[word], mask)
+        while table[slot, 1]:
+            slot = (slot + _1) & mask
+        table[slot, 0], table[slot, 1] = keys[word], ((numbers[word] + 1) << 32) | lengths[word]
+
+
+@compiled
+def _number_words(text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, table: Any, distinct_words: Any) -> Any:
+    """Do the work of `number_words` from where `state` says, until the text ends or one of the arrays is full.
+
+    text: after its end there are eight bytes more.
+    state: int64 (5,): place in the text, words, distinct words, lines, words before the line.
+    table: see `_find`. distinct_words: starts, lengths, keys, counts, as `number_words` returns them.
+    """
+    starts, word_lengths, keys, counts = distinct_words
+    place, n, distinct, lines, line_start = state
+    size, mask, address = len(text) - 8, np.uint64(len(table) - 1), text.ctypes.data
+    while place < size and distinct < len(starts) and lines < len(lengths):
+        # up to eight bytes at once: `ends_word` has the top bit of every byte that is below 0x21 or above 0x7F;
+        # (bits above the lowest one may be wrong)
+        start, key = place, read_uint64(address + place)
+        ends_word = ((key - _ALL_0X21) | key) & _ALL_0X80
+        plain = trailing_zeros(ends_word) & ~_7
+        key = key & ((_1 << plain) - _1) if plain < 64 else key
+        place += np.int64(plain >> _3)
+        # then byte by byte, up to white space
+        kind, skip = _WORD, 1
+        while place < size:
+            byte = text[place]
+            kind = kinds[byte]
+            if kind != _WORD:
+                if kind != _PERHAPS_SPACE:
+                    break
+                skip = _wide_space(text, place)
+                if skip:
+                    break
+            if place - start < _KEY_BYTES:
+                key |= np.uint64(byte) << np.uint64(8 * (place - start))
+            else:
+                key = (key ^ np.uint64(byte)) * _PRIME
+            place += 1
+        length = place - start
+        if length:
+            slot = _first_slot(key, mask)
+            while True:
+                found = np.int64(table[slot, 1])
+                if found == 0:
+                    word = distinct
+                    distinct += 1
+                    table[slot, 0], table[slot, 1] = key, (distinct << 32) | length
+                    starts[word], word_lengths[word], keys[word], counts[word] = start, length, key, 0
+                    break
+                if table[slot, 0] == key and (found & _LOW_HALF) == length:
+                    word = (found >> 32) - 1
+                    if length <= _KEY_BYTES or _is_same(text, starts[word], text, start, length):
+                        break
+                slot = (slot + _1) & mask
+            counts[word] += 1
+            ids[n] = word
+            n += 1
+        if place < size:
+            if kind == _LINE_END:
+                lengths[lines] = n - line_start
+                lines += 1
+                line_start = n
+            place += skip if kind == _PERHAPS_SPACE else 1
+    state[0], state[1], state[2], state[3], state[4] = place, n, distinct, lines, line_start
+
+
+@compiled
+def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: Any, merged: Any, mapping: Any) -> Any:
+    """Add a chunk's distinct words to the merged ones; `mapping` gets the number of each. All arrays are large enough.
+
+    words: starts in `text`, lengths, keys, counts. merged: the same of `size` words in `pool`, of which `pool_used`
+    bytes are taken. Returns the new size and pool_used.
+    """
+    starts, lengths, keys, counts = words
+    all_starts, all_lengths, all_keys, all_counts = merged
+    mask = np.uint64(len(table) - 1)
+    for word in range(len(keys)):
+        key, length = keys[word], lengths[word]
+        slot = _first_slot(key, mask)
+        while True:
+            found = np.int64(table[slot, 1])
+            if found == 0:
+                number = size
+                size += 1
+                table[slot, 0], table[slot, 1] = key, (size << 32) | length
+                all_starts[number], all_lengths[number], all_keys[number] = pool_used, length, key
+                all_counts[number] = 0
+                for offset in range(length):
+                    pool[pool_used + offset] = text[starts[word] + offset]
+                pool_used += length
+                break
+            if table[slot, 0] == key and (found & _LOW_HALF) == length:
+                number = (found >> 32) - 1
+                if length <= _KEY_BYTES or _is_same(pool, all_starts[number], text, starts[word], length):
+                    break
+            slot = (slot + _1) & mask
+        all_counts[number] += counts[word]
+        mapping[word] = number
+    return size, pool_used
+
+
+@compiled
+def _lines(pool: Any, starts: Any, lengths: Any, order: Any, out: Any) -> Any:
+    """Write the words in that order to `out`, each with a newline after it."""
+    place = 0
+    for word in order:
+        for offset in range(lengths[word]):
+            out[place] = pool[starts[word] + offset]
+            place += 1
+        out[place] = 10
+        place += 1
+
+
+@compiled
+def _replace(ids: Any, numbers: Any) -> Any:
+    """Replace every id by its number, in place."""
+    for place in range(len(ids)):
+        ids[place] = numbers[ids[place]]
+
+
+# ---------------------------------------------------------------- chunks
+
+
+class Distinct(NamedTuple):
+    """Distinct words by first appearance, (n,) each."""
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, size: int) -> Distinct:
+        """Return arrays for so many words."""
+        return cls(
+            starts=np.empty(size, dtype=np.int64),
+            lengths=np.empty(size, dtype=np.int64),
+            keys=np.empty(size, dtype=np.uint64),
+            counts=np.empty(size, dtype=np.int64),
+        )
+
+    def head(self, size: int) -> Distinct:
+        """Return the first words."""
+        return Distinct(self.starts[:size], self.lengths[:size], self.keys[:size], self.counts[:size])
+
+    def grown(self, size: int) -> Distinct:
+        """Return the same words in arrays with room for `size`."""
+        grown = Distinct.empty(size)
+        for new, old in zip(grown, self, strict=True):
+            new[: len(old)] = old
+        return grown
+
+
+class Numbered(NamedTuple):
+    """A chunk whose words have been numbered by first appearance in it."""
+
+    text: NDArray[np.uint8]
+    ids: Ids
+    lengths: NDArray[np.int64]
+    """The words of each line that ends in the chunk; words after the last end are in none."""
+    distinct: Distinct
+
+
+def number_words(chunk: bytes) -> Numbered:
+    """Number the words of a piece of text that is cut at white space.
+
+    >>> numbered = number_words(b"to be or\\nnot to be")
+    >>> numbered.ids.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
+    ([0, 1, 2, 3, 0, 1], [3], [2, 2, 1, 1])
+    """
+    text = np.frombuffer(chunk + bytes(_PADDING), dtype=np.uint8)
+    ids = np.empty(len(text) // 2 + 1, dtype=np.int32)
+    lengths = np.empty(1 << 15, dtype=np.int64)
+    distinct = Distinct.empty(1 << 15)
+    table = np.zeros((1 << 16, 2), dtype=np.uint64)
+    state = np.zeros(5, dtype=np.int64)
+    while True:
+        _number_words(text, _KINDS, state, ids, lengths, table, tuple(distinct))
+        place, words, size, lines, _ = state.tolist()
+        if place >= len(text) - _PADDING:
+            return Numbered(text, ids[:words], lengths[:lines], distinct.head(size))
+        if lines == len(lengths):
+            lengths = np.concatenate((lengths, np.empty_like(lengths)))
+        if size == len(distinct.keys):
+            table = np.zeros((2 * len(table), 2), dtype=np.uint64)
+            _fill(table, np.arange(size), distinct.lengths, distinct.keys)
+            distinct = distinct.grown(2 * size)
+
+
+def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut text, given in any pieces, into chunks of about CHUNK_BYTES at white space: line ends where there are any.
+
+    A word of several chunks is cut too, between characters; for the memory's sake.
+    """
+    text = b""
+    size = CHUNK_BYTES
+    for piece in pieces:
+        text += piece
+        while len(text) > size:
+            end = max(text.rfind(b"\n", 0, size), text.rfind(b"\r", 0, size)) + 1
+            end = end or max(text.rfind(b" ", 0, size), text.rfind(b"\t", 0, size)) + 1
+            if not end and size < 4 * CHUNK_BYTES:
+                size += CHUNK_BYTES
+                continue
+            if not end:
+                end = size
+                while end > size - 4 and text[end] & 0xC0 == 0x80:  # within a character
+                    end -= 1
+            yield text[:end]
+            text, size = text[end:], CHUNK_BYTES
+    if text:
+        yield text
+
+
+# ---------------------------------------------------------------- the vocabulary
+
+
+class Merger:
+    """The vocabulary of all chunks so far.
+
+    Args:
+        max_bytes: when it would take more memory, the rarest words are dropped until half of it is free again.
+    """
+
+    BYTES_A_WORD = 150  # what a word takes beside its letters: here, and later as a Python string
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.dropped_words = 0
+        """Distinct words dropped; one that came again counts again."""
+        self.dropped = 0
+        """Their occurrences."""
+        self._max_bytes = max_bytes
+        self._size = self._pool_used = 0
+        self._words = Distinct.empty(1 << 15)
+        self._table = np.zeros((1 << 16, 2), dtype=np.uint64)
+        self._pool = np.empty(1 << 18, dtype=np.uint8)
+        # identities of the words that a drop has left; later words' are their numbers + shift
+        self._kept = np.empty(0, dtype=np.int64)
+        self._shift = 0
+
+    def add(self, chunk: Numbered) -> NDArray[np.int32]:
+        """Add a chunk's words and return the identity of each, int32; identities are never given twice."""
+        self._make_room(self._size + len(chunk.distinct.keys), self._pool_used + int(chunk.distinct.lengths.sum()))
+        numbers = np.empty(len(chunk.distinct.keys), dtype=np.int64)
+        self._size, self._pool_used = _merge(
+            chunk.text, tuple(chunk.distinct), self._size, self._table, self._pool, self._pool_used,
+            tuple(self._words), numbers,
+        )  # fmt: skip
+        identities = self._identities(numbers)
+        if self._max_bytes is not None and self._bytes(self._size, self._pool_used) > self._max_bytes:
+            self._drop_rarest(self._max_bytes // 2)
+        return identities.astype(np.int32)
+
+    def _identities(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        identities = numbers + self._shift
+        is_kept = numbers < len(self._kept)
+        identities[is_kept] = self._kept[numbers[is_kept]]
+        return identities
+
+    def _bytes(self, words: int, letters: int) -> int:
+        return words * self.BYTES_A_WORD + 2 * letters
+
+    def _make_room(self, size: int, pool: int) -> None:
+        if size > len(self._words.keys):
+            self._words = self._words.grown(2 * size)
+        if pool > len(self._pool):
+            self._pool = np.concatenate((self._pool[: self._pool_used], np.empty(2 * pool, dtype=np.uint8)))
+        if 2 * size > len(self._table):
+            self._index(1 << (4 * size - 1).bit_length())
+
+    def _index(self, slots: int) -> None:
+        known = self._words.head(self._size)
+        self._table = np.zeros((slots, 2), dtype=np.uint64)
+        _fill(self._table, np.arange(self._size), known.lengths, known.keys)
+
+    def _drop_rarest(self, target: int) -> None:
+        """Drop all words up to that count which leaves no more than `target` bytes."""
+        known = self._words.head(self._size)
+        order = np.argsort(-known.counts, kind="stable")
+        sizes = np.cumsum(self._bytes(1, 0) + 2 * known.lengths[order])
+        fitting = int(np.searchsorted(sizes, target, side="right"))
+        limit = known.counts[order[fitting]] if fitting < self._size else 0
+        stay = np.flatnonzero(known.counts > limit)
+        self.dropped_words += self._size - len(stay)
+        self.dropped += int(known.counts.sum() - known.counts[stay].sum())
+        pool = np.empty(int(known.lengths[stay].sum()) + len(stay), dtype=np.uint8)
+        _lines(self._pool, known.starts, known.lengths, stay, pool)
+        identities = self._size + self._shift
+        self._kept = self._identities(stay)
+        self._shift = identities - len(stay)
+        lengths = known.lengths[stay]
+        starts = np.cumsum(lengths + 1) - lengths - 1
+        self._words = Distinct(starts, lengths, known.keys[stay], known.counts[stay])
+        self._pool, self._pool_used, self._size = pool, len(pool), len(stay)
+        self._index(1 << max(16, (4 * self._size).bit_length()))
+
+    def finish(self) -> tuple[Vocab, NDArray[np.int32]]:
+        """Return the vocabulary, and the id that each identity gets in it, int32; dropped words get the one after all.
+
+        Words that differ only in bytes that cannot be decoded become one.
+        """
+        known = self._words.head(self._size)
+        numbers = np.arange(self._size)
+        lines = np.empty(int(known.lengths.sum()) + self._size, dtype=np.uint8)
+        _lines(self._pool, known.starts, known.lengths, numbers, lines)
+        text = lines.tobytes().decode(errors="replace")
+        words = text.split("\n")[:-1]
+        counts = known.counts
+        if UNDECODABLE in text:
+            first: dict[str, int] = {}
+            numbers = np.array([first.setdefault(word, len(first)) for word in words])
+            words = list(first)
+            counts = np.bincount(numbers, counts, len(words)).astype(np.int64)
+        order = np.argsort(-counts, kind="stable")
+        ranks = np.empty(len(words), dtype=np.int32)
+        ranks[order] = np.arange(len(words))
+        ids = np.full(self._size + self._shift, len(words), dtype=np.int32)
+        ids[self._identities(np.arange(self._size))] = ranks[numbers]
+        return Vocab([words[place] for place in order.tolist()], counts[order]), ids
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _ReadAhead:
+    """One source, read and cut into chunks by a thread of its own, a few chunks ahead."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.bytes_read = 0
+        """As stored, so far."""
+        self.digest = hashlib.sha256()
+        """Of the decompressed text, once it is read."""
+        self._chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(8)
+        self._is_wanted = True
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            with open_bytes(self.source, self._progress, self.digest) as pieces:
+                for chunk in cut(pieces):
+                    self._put(chunk)
+                    if not self._is_wanted:
+                        return
+        except BaseException as error:
+            end = error
+        self._put(end)
+
+    def _progress(self, read: int) -> None:
+        self.bytes_read = read
+
+    def _put(self, item: bytes | BaseException | None) -> None:
+        while self._is_wanted:
+            try:
+                self._chunks.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (item := self._chunks.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self._is_wanted = False
+
+
+class WordCounter:
+    """Reads tokenised text once: numbers the words and counts them.
+
+    `read` yields (identities int32, sentence lengths int64) in chunks, in which the last sentence may have begun and
+    not ended; when it is through, `finish` says what the identities mean.
+
+    Args:
+        workers: threads that number words; one more reads.
+        max_bytes: see `Merger`.
+    """
+
+    def __init__(self, workers: int = 1, max_bytes: int | None = None) -> None:
+        self.bytes_read = 0
+        """Bytes as stored, so far."""
+        self.split = 0
+        """Sentences over MAX_TOKENS words, cut into several."""
+        self.merger = Merger(max_bytes)
+        self._workers = workers
+        self._digest = hashlib.sha256()
+        self._length = 0  # words so far of the sentence that is being read
+
+    def read(self, sources: Iterable[Source]) -> Iterator[tuple[Ids, Offsets]]:
+        """Yield the sentences of all sources; meanwhile `bytes_read` grows."""
+        remaining = iter(sources)
+        with ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(self._workers, "w2v-encode"))
+
+            def opened(number: int) -> Iterator[_ReadAhead]:
+                for source in itertools.islice(remaining, number):
+                    reader = _ReadAhead(source)
+                    stack.callback(reader.close)
+                    yield reader
+
+            readers = deque(opened(_PARALLEL_SOURCES))
+            read_before = 0
+            while readers:
+                reader = readers.popleft()
+                for ids, lengths in self._merged(reader, pool):
+                    self.bytes_read = read_before + reader.bytes_read
+                    yield ids, lengths
+                yield np.zeros(0, dtype=np.int32), self._sentences(None)
+                self._digest.update(reader.digest.digest())
+                read_before += reader.source.size or 0
+                readers.extend(opened(1))
+
+    def _merged(self, chunks: Iterable[bytes], pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
+        """Yield the chunks in their order; workers number them ahead, and replace numbers by identities."""
+
+        def replaced(numbered: Numbered, identities: NDArray[np.int32]) -> Ids:
+            _replace(numbered.ids, identities)
+            return numbered.ids
+
+        ahead = self._workers + 1
+        numbering: deque[Future[Numbered]] = deque()
+        replacing: deque[tuple[Future[Ids], Offsets]] = deque()
+        for chunk in itertools.chain(chunks, itertools.repeat(None)):
+            if chunk is not None:
+                numbering.append(pool.submit(number_words, chunk))
+            if numbering and (chunk is None or len(numbering) > ahead):
+                numbered = numbering.popleft().result()
+                identities = self.merger.add(numbered)
+                replacing.append((pool.submit(replaced, numbered, identities), self._sentences(numbered)))
+            if replacing and (chunk is None or len(replacing) > ahead):
+                ids, lengths = replacing.popleft()
+                yield ids.result(), lengths
+            if chunk is None and not numbering and not replacing:
+                return
+
+    def _sentences(self, numbered: Numbered | None) -> Offsets:
+        """Return the lengths of the sentences that end in a chunk, or that the end of a source ends."""
+        if numbered is None:
+            lengths, tail = np.zeros(1, dtype=np.int64), 0
+        else:
+            lengths, tail = numbered.lengths, len(numbered.ids) - int(numbered.lengths.sum())
+        if not len(lengths):
+            self._length += tail
+            return lengths
+        lengths[0] += self._length
+        self._length = tail
+        lengths = lengths[lengths > 0]
+        if lengths.max(initial=0) <= MAX_TOKENS:
+            return lengths
+        self.split += int((lengths > MAX_TOKENS).sum())
+        parts = (lengths + MAX_TOKENS - 1) // MAX_TOKENS
+        whole = np.full(int(parts.sum()), MAX_TOKENS, dtype=np.int64)
+        whole[np.cumsum(parts) - 1] = lengths - (parts - 1) * MAX_TOKENS
+        return whole
+
+    def fingerprint(self) -> str:
+        """Return the hash of the text that was read, 32 hexadecimal digits."""
+        return self._digest.hexdigest()[:32]
+
+
+def count(sources: Sequence[Source], workers: int = 1) -> Vocab:
+    """Return the vocabulary of tokenised text.
+
+    Raises:
+        W2VError: when a source cannot be read or there is no word.
+    """
+    counter = WordCounter(workers)
+    for _ in counter.read(sources):
+        pass
+    vocab, _ = counter.merger.finish()
+    return _not_empty(vocab, sources)
+
+
+def _not_empty(vocab: Vocab, sources: Sequence[Source]) -> Vocab:
+    if not len(vocab):
+        raise W2VError(f"{names(sources)}: no words in the text")
+    return vocab
+
+
+def encode(
+    sources: Sequence[Source], folder: Path, vocab_path: Path, workers: int = 1, max_bytes: int | None = None
+) -> Iterator[int]:
+    """Read tokenised text once and write it as ids to `folder`, and its vocabulary to `vocab_path`.
+
+    Yields the bytes read so far, as stored. Both outputs appear when the iteration ends, complete, the folder last;
+    not at all if it is left early.
+
+    Args:
+        sources: the text.
+        folder: see `corpus.Corpus`.
+        vocab_path: see `vocab.Vocab`.
+        workers: threads that number words; the outputs are the same for any number.
+        max_bytes: the memory that the vocabulary may take; beyond it the rarest words so far are dropped, their
+            places in `ids` hold the id after all others.
+
+    Raises:
+        W2VError: when a source cannot be read, there is no word, or the result cannot be written.
+    """
+    counter = WordCounter(workers, max_bytes)
+    stamps = [source.stamp() for source in sources]
+    with outputs.atomic_folder(folder) as temporary:
+        with (
+            _NpyWriter(temporary / "ids.npy", np.int32) as ids,
+            _NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
+        ):
+            offsets.append(np.zeros(1, dtype=np.int64))
+            words = ended = 0
+            for chunk, lengths in counter.read(sources):
+                ids.append(chunk)
+                offsets.append(ended + np.cumsum(lengths))
+                words += len(chunk)
+                ended += int(lengths.sum())
+                yield counter.bytes_read
+            sentences = offsets.size - 1
+        vocab, ids_of_identities = counter.merger.finish()
+        _not_empty(vocab, sources)
+        _renumber(temporary / "ids.npy", ids_of_identities, workers)
+        meta = {
+            "fingerprint": counter.fingerprint(),
+            "words": words,
+            "sentences": sentences,
+            "distinct": len(vocab),
+            "split": counter.split,
+            "dropped_words": counter.merger.dropped_words,
+            "dropped": counter.merger.dropped,
+            **_doubts(vocab),
+            "sources": stamps if None not in stamps else None,
+        }
+        (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
+        vocab.save(vocab_path)
+
+
+def _doubts(vocab: Vocab) -> dict[str, int]:
+    """Return how many words of the text show that something is wrong with it."""
+    counted = list(zip(vocab.words, vocab.counts.tolist(), strict=True))
+    return {
+        "undecodable": sum([number for word, number in counted if UNDECODABLE in word]),
+        "punctuated": sum([number for word, number in counted if word[-1] in ".,;:!?" and len(word) > 1]),
+    }
+
+
+def _renumber(path: Path, numbers: Ids, workers: int) -> None:
+    """Replace every id in the file by its number, in place."""
+    ids = np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+    parts = [ids[start : start + _RENUMBER_WORDS] for start in range(0, len(ids), _RENUMBER_WORDS)]
+    with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
+        list(pool.map(_replace, parts, itertools.repeat(numbers)))
+
+
+class _NpyWriter:
+    """Writes a one-dimensional .npy file whose length is known only at the end."""
+
+    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+        self._stream: BinaryIO = path.open("w+b")
+        self._dtype = np.dtype(dtype)
+        self.size = 0
+
+    def __enter__(self) -> _NpyWriter:
+        self._write_header()
+        return self
+
+    def append(self, array: NDArray[Any]) -> None:
+        """Add the elements of `array`."""
+        self._stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
+        self.size += len(array)
+
+    def _write_header(self) -> None:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self.size,),
+        }
+        np.lib.format.write_array_header_1_0(self._stream, header)  # NumPy pads it, so that its length never changes
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stream:
+            self._stream.seek(0)
+            self._write_header()
