@@ -107,7 +107,7 @@ raw = st.one_of(pieces, st.binary(max_size=3))
 @given(st.lists(raw, max_size=60).map(b"".join), st.integers(1, 70))
 @example(b"a\xc2", 1)
 @example(b"\xe2\x80", 70)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
     """In whatever chunks, for any bytes at all; a word longer than four chunks is cut, so there are none."""
     expected = [line.split() for line in text.decode(errors="replace").replace("\r", "\n").split("\n")]

@@ -325,11 +325,17 @@ def _window_step(code: _Code, tile: int, in_place: bool, step: _Step) -> None:
             products = code.loop(n_vectors, [code.constant(0)] * (group * tile), multiply)
             leaves = [leaf for member in _leaves(code.lanes) for leaf in member[:tile]]
             score = code.sums(dict(zip(leaves, products, strict=True)))
-            gradient = builder.fsub(factor_times_label, builder.fmul(factor, code.sigmoid(score)))
-            code.store(gradient, code.plus(tile_gradients(t), code.times(index, code.bytes)))
+            code.store(score, code.plus(tile_gradients(t), code.times(index, code.bytes)))
+            return []
+
+        def of_scores(index: _Value, _: Any) -> Sequence[_Value]:
+            place = code.plus(tile_gradients(t), code.times(index, code.bytes))
+            gradient = builder.fsub(factor_times_label, builder.fmul(factor, code.sigmoid(code.load(place))))
+            code.store(gradient, place)
             return []
 
         code.loop(n_groups, [], of_group)
+        code.loop(n_groups, [], of_scores)  # apart, so that their long chains of dependent instructions overlap
         return []
 
     def update(t: _Value, _: Any) -> Sequence[_Value]:

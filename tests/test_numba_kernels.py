@@ -1,0 +1,160 @@
+"""What the numba engine is made of; what it trains is in the conformance suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2vcli.engines import numba_kernels as kernels
+from w2vcli.engines.numba_engine import NumbaEngine
+from w2vcli.engines.numba_kernels import CENTRES_A_DRAW, alias_table, random_bits
+from w2vcli.engines.reference import ReferenceEngine
+from w2vcli.engines.vector_code import tiling
+
+from .test_engines import CERTAIN_COUNTS, CERTAIN_NOISE, block_of, model_of
+
+
+def test_random_bits_are_splitmix64s() -> None:
+    """The first numbers that its authors' program prints for seed 0, and for 1234567."""
+    first = [int(random_bits(np.uint64(0), np.uint64(i))) for i in (1, 2, 3)]
+    assert first == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert int(random_bits(np.uint64(1234567), np.uint64(1))) == 6457827717110365317
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60))
+def test_the_alias_table_is_the_distribution(weights: list[float]) -> None:
+    """What the columns give to each word, added up, is its probability."""
+    probabilities = np.array(weights) / sum(weights)
+    accept, alias = alias_table(probabilities)
+    own = (accept.astype(np.float64) + 1) / 2**32
+    given_out = np.bincount(alias, 1 - own, len(weights)) + own
+    np.testing.assert_allclose(given_out / len(weights), probabilities, atol=1e-8)
+
+
+def tables(keep: list[float], noise: list[float]) -> kernels.Tables:
+    return kernels.Tables(np.array([k * 2**32 for k in keep] + [0]).astype(np.uint64), *alias_table(np.array(noise)))
+
+
+def memory(batch: int, window: int = 5, negative: int = 4) -> tuple[kernels.Settings, kernels.Scratch]:
+    options = kernels.Settings(window, negative, True, True)
+    return options, kernels.scratch(options, batch, 16, 16)
+
+
+def test_subsampling_keeps_whole_sentences_and_their_bounds() -> None:
+    ids = np.array([1, 0, 1, 2, 7, 1, 0, 0, 1, 1, 1], dtype=np.int32)
+    sentences = kernels.Sentences(ids, np.array([0, 6, 8]), np.array([6, 8, 11]))
+    _, scratch = memory(6)
+    keep = tables([0, 1, 1], [1]).keep  # word 0 never, 1 and 2 always, 7 is left out
+    sentence, counter, n = kernels._subsample(sentences, 0, 3, keep, np.uint64(1), np.uint64(0), scratch)
+    assert (sentence, int(counter), n) == (2, 8, 4)  # the third does not fit any more
+    assert scratch.words[:4].tolist() == [1, 1, 2, 1]
+    assert scratch.begins[:4].tolist() == [0] * 4
+    assert scratch.ends[:4].tolist() == [4] * 4
+    sentence, counter, n = kernels._subsample(sentences, 2, 3, keep, np.uint64(1), counter, scratch)
+    assert (sentence, int(counter), n) == (3, 11, 3)
+
+
+def test_subsampling_keeps_the_share_it_should() -> None:
+    ids = np.zeros(40_000, dtype=np.int32)
+    sentences = kernels.Sentences(ids, np.array([0]), np.array([len(ids)]))
+    _, scratch = memory(len(ids))
+    _, _, n = kernels._subsample(sentences, 0, 1, tables([0.3], [1]).keep, np.uint64(5), np.uint64(0), scratch)
+    assert n / len(ids) == pytest.approx(0.3, abs=0.01)
+
+
+def test_windows_shrink_uniformly() -> None:
+    options, scratch = memory(20_000)
+    scratch.begins[:], scratch.ends[:] = 0, 20_000
+    counter = kernels._draw_windows(options, np.uint64(3), np.uint64(7), 20_000, scratch)
+    assert int(counter) == 20_007
+    places = np.arange(20_000)
+    before, after = (places - scratch.begins)[5:-5], (scratch.ends - places - 1)[5:-5]
+    assert (before == after).all()
+    np.testing.assert_allclose(np.bincount(before) / len(before), [0, 0.2, 0.2, 0.2, 0.2, 0.2], atol=0.01)
+    assert scratch.begins[0] == 0
+    assert scratch.ends[-1] == 20_000
+
+
+def test_noise_follows_its_distribution() -> None:
+    drawn = np.zeros(50_000, dtype=np.int32)
+    expected = [0.5, 0.3, 0.15, 0.05]
+    kernels._draw_noise(tables([], expected), np.uint64(9), np.uint64(0), len(drawn), drawn)
+    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.01)
+
+
+@pytest.mark.parametrize("lanes", [8, 16])
+@pytest.mark.parametrize("negative", [1, 2, 5, 7, 8, 20])
+@pytest.mark.parametrize("vector_size", [1, 33, 100])
+def test_tiles_and_padding(lanes: int, negative: int, vector_size: int) -> None:
+    """Any number of outputs and dimensions against the reference, where chance plays no part."""
+    tiles, tile = tiling(1 + negative, lanes)
+    assert tiles * tile >= 1 + negative
+    block = block_of([[0, 1, 2], [1, 0], [2, 0, 1, 2]] * 5)
+    ends: list[Any] = []
+    for engine in (NumbaEngine(lanes), ReferenceEngine(shared_noise=True)):
+        model = model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, "negative": negative}, vector_size=vector_size)
+        engine.train_block(model, block, 0.03, 0.03, np.random.default_rng(1))
+        ends.append(model)
+    assert np.abs(ends[1].syn1neg).max() > 1e-3
+    np.testing.assert_allclose(ends[0].wv.vectors, ends[1].wv.vectors, atol=2e-6)
+    np.testing.assert_allclose(ends[0].syn1neg, ends[1].syn1neg, atol=2e-6)
+    assert ends[0].wv.vectors.shape == (3, vector_size)
+
+
+def test_a_word_twice_in_the_window() -> None:
+    """Its second row is read after its first update, which differs from the reference in the second order of alpha."""
+    differences = []
+    for alpha in (0.04, 0.02):
+        ends = []
+        for engine in (NumbaEngine(), ReferenceEngine(shared_noise=True)):
+            model = model_of(CERTAIN_COUNTS, **CERTAIN_NOISE, vector_size=4, seed=3)
+            model.wv.vectors[:] *= 10
+            model.syn1neg[:] = model.wv.vectors[::-1]
+            engine.train_block(model, block_of([[1, 2, 1]]), alpha, alpha, np.random.default_rng(1))
+            ends.append(model.syn1neg.copy())
+        differences.append(np.abs(ends[0] - ends[1]).max())
+    assert 0 < differences[0] < 1e-2
+    assert differences[1] == pytest.approx(differences[0] / 4, rel=0.1)
+
+
+def test_the_number_of_workers_does_not_change_what_is_drawn() -> None:
+    """Random numbers belong to a part of the block; so the same words stay, whichever thread takes it."""
+    rng = np.random.default_rng(1)
+    sentences = [rng.integers(0, 50, 30).tolist() for _ in range(2000)]
+    trained = []
+    for workers in (1, 3):
+        model = model_of([1200] * 50, sample=0.001, workers=workers)
+        trained.append(NumbaEngine().train_block(model, block_of(sentences), 0.02, 0.01, np.random.default_rng(4)))
+    assert trained[0] == trained[1] < 60_000
+
+
+def test_arrays_put_in_anew_are_taken_up() -> None:
+    """A checkpoint's arrays, or any others, may replace the model's between two blocks."""
+    block = block_of([[0, 1, 2]] * 50)
+    ends = []
+    for replace in (False, True):
+        model = model_of(CERTAIN_COUNTS, **CERTAIN_NOISE)
+        engine = NumbaEngine()
+        for _ in range(2):
+            engine.train_block(model, block, 0.03, 0.03, np.random.default_rng(1))
+            if replace:
+                model.wv.vectors, model.syn1neg = model.wv.vectors.copy(), model.syn1neg.copy()
+        ends.append(model.wv.vectors.tobytes())
+    assert ends[0] == ends[1]
+
+
+def test_noise_is_shared_by_a_few_centres_only() -> None:
+    """As many different output rows move as CENTRES_A_DRAW centres to a draw lead to."""
+    words, negative = 4000, 3
+    model = model_of([1] * words, ns_exponent=0.0, negative=negative, window=1)
+    centres = np.arange(400)
+    NumbaEngine().train_block(model, block_of([centres.tolist()]), 0.02, 0.02, np.random.default_rng(1))
+    moved = np.flatnonzero(np.abs(model.syn1neg).sum(axis=1))
+    drawn = 400 / CENTRES_A_DRAW * negative
+    assert (moved < 400).sum() == 400
+    assert (moved >= 400).sum() == pytest.approx(drawn * 0.9 * (1 - drawn / 2 / words), rel=0.05)
