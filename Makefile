@@ -89,11 +89,13 @@ fix: $(VENV)/installed-dev  ## mend what check can mend
 	$(BIN)/ruff format .
 	$(BIN)/python -m tests.readme_reference --write
 
+# make bench TOKENS=novels.txt.gz: skip-gram of 100 dimensions, two threads, as in the README; a long while
+BENCH = --set word2vec.sg=1 --set word2vec.sample=1e-4 --set word2vec.workers=2
+
 .PHONY: bench
-bench: $(VENV)/installed-dev  ## speed and quality beside plain Gensim on TOKENS=...
+bench: $(VENV)/installed-dev  ## speed, memory and quality beside Gensim and, where installed, fastText, on TOKENS=...
 	@test -f "$(TOKENS)" || { echo "make bench: TOKENS=$(TOKENS) is no file; it wants tokenised text" >&2; exit 2; }
-	$(BIN)/python tests/bench.py speed $(TOKENS)
-	$(BIN)/python tests/bench.py quality $(TOKENS)
+	$(W2V) bench train $(TOKENS) $(BENCH)
 
 SMOKE = build/smoke
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,11 @@ def lee_run(lee: Path, w2v: W2V, tmp_path_factory: pytest.TempPathFactory) -> Pa
     result = w2v("train", lee, "-o", run, "--set", "word2vec.workers=1", "--set", "word2vec.epochs=2")
     assert result.code == 0, result.err
     return run
+
+
+def need(module: str, package: str) -> None:
+    """Skip a test where a library it is about is not installed; fail it where $NO_SKIPS says that all must be."""
+    if find_spec(module) is None:
+        if os.environ.get("NO_SKIPS"):
+            pytest.fail(f"{module} is not installed, and NO_SKIPS is set")
+        pytest.skip(f"{module} is not installed: pip install {package}")

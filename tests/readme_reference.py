@@ -25,6 +25,7 @@ COMMANDS = (
     "config check",
     "config show",
     "config schema",
+    "bench train",
 )
 
 

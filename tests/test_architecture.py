@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 # A module may import from the lines below its own, and what its own line says.
 LAYERS = [
     {"cli"},
-    {"preprocessing", "training", "model"},
+    {"bench"},
+    {"preprocessing", "training", "model", "evaluate", "peers"},
     {"engines", "checkpoint", "formats", "run_directory"},
     {"encoding"},
     {"corpus"},

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import config, info, preprocess, similar, train, vocab
+from w2vcli.cli import bench, config, info, preprocess, similar, train, vocab
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -32,6 +32,7 @@ app.command()(similar.analogy)
 app.command()(vocab.vocab)
 app.command()(info.info)
 app.add_typer(config.app, name="config")
+app.add_typer(bench.app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2vcli import bench
+from w2vcli.bench import Run, bench_train, summaries, trainers
+from w2vcli.config import Config
+from w2vcli.errors import ConfigError, W2VError
+from w2vcli.evaluate import METRICS, evaluate
+
+from .conftest import W2V, need
+
+SMALL = Config.model_validate(
+    {"word2vec": {"vector_size": 10, "epochs": 1, "workers": 1, "sg": 1, "seed": 7}, "train": {"block_words": 20_000}}
+)
+
+
+def run(trainer: str, number: int, seconds: float, train: float | None, score: float | None) -> Run:
+    return Run(trainer, number, seconds, train, 1000, 5_000_000, {"analogies": score})
+
+
+def test_summaries_by_hand() -> None:
+    """Ratios within a round: the machine is half as fast in the second, and the ratio does not notice."""
+    runs = [
+        run("ours", 0, 2, 1, 0.3), run("theirs", 0, 8, 4, 0.2),
+        run("theirs", 1, 16, 8, None), run("ours", 1, 4, 2, 0.5),
+        run("ours", 2, 2, 1, 0.4), run("theirs", 2, 10, 5, 0.4),
+        run("dumb", 0, 4, None, None),
+    ]  # fmt: skip
+    ours, theirs, dumb = summaries(runs, "theirs")
+    assert (ours.words_per_second, ours.speed_ratio, ours.seconds, ours.time_ratio) == (1000, 4, 2, 4)
+    assert ours.scores["analogies"] == pytest.approx(0.4)
+    assert (theirs.speed_ratio, theirs.time_ratio, theirs.peak_megabytes) == (1, 1, 5)
+    assert theirs.scores["analogies"] == pytest.approx(0.3)
+    assert (dumb.words_per_second, dumb.speed_ratio, dumb.time_ratio) == (None, None, 2)
+    assert summaries(runs, "nobody")[0].speed_ratio is None
+
+
+def test_every_trainer_trains(lee: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on real text, in its turn, with a model that can be read and a seed for each round."""
+    need("fasttext", "fasttext-wheel")
+    names = ["numba", "gensim", "gensim iterator", "gensim corpus_file", "fasttext"]
+    seen: list[int] = []
+
+    def noted(vectors: Any) -> dict[str, Any]:
+        seen.append(len(vectors))
+        return {}
+
+    monkeypatch.setattr(bench, "evaluate", noted)
+    runs = list(bench_train([str(lee)], SMALL, trainers(names, ()), 2, True))
+    order = ["w2v numba", "w2v gensim", *names[2:]]
+    assert [one.trainer for one in runs] == [*order, *order[1:], order[0]]
+    words = len(lee.read_text().split())
+    for one in runs:
+        assert one.words == words
+        assert one.train_seconds is not None
+        assert 0 < one.train_seconds < one.seconds < 60
+        assert 20e6 < one.peak_bytes < 4e9
+    vocabulary, with_line_ends = seen[0], seen[0] + 1
+    assert seen == [*[vocabulary] * 4, with_line_ends, *[vocabulary] * 3, with_line_ends, vocabulary]
+
+
+def test_a_command_as_a_peer(tmp_path: Path, lee: Path) -> None:
+    script = tmp_path / "peer.py"
+    script.write_text(
+        "import sys\n"
+        "text, output, dim, seed, threads, cbow = sys.argv[1:]\n"
+        "words = sorted(set(open(text).read().split()))\n"
+        "print(len(words), dim, file=open(output + '.vec', 'w'))\n"
+        "with open(output + '.vec', 'a') as out:\n"
+        "    for word in words: print(word, *[float(seed)] * int(dim), file=out)\n"
+        "assert (threads, cbow) == ('1', '0')\n"
+    )
+    template = f"mine={sys.executable} {script} {{input}} {{output}} {{dim}} {{seed}} {{threads}} {{cbow}}"
+    (one,) = bench_train([str(lee)], SMALL, trainers([], [template]), 1, True)
+    assert (one.trainer, one.train_seconds, one.round) == ("mine", None, 0)
+    assert set(one.scores) == set(METRICS)
+
+
+def test_wrong_trainers_are_all_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        trainers(["numba", "glove"], ["x=prog {input}", "prog {input} {output} {bar}"])
+    first, second, third = caught.value.problems
+    assert first.startswith("glove: no trainer of that name; known: numba, gensim, reference, gensim iterator,")
+    assert second.startswith("--peer x=prog {input}: should be name=command, with {input} and {output}; known: {input}")
+    assert third.startswith("--peer prog {input} {output} {bar}: should be")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-program {input} {output}", "no-such-program: cannot be run: No such file or directory"),
+        ("sh -c 'echo oh no >&2; exit 3' {input} {output}", "failed with exit code 3: oh no"),
+    ],
+)
+def test_a_peer_that_fails(lee: Path, command: str, message: str) -> None:
+    with pytest.raises(W2VError, match=message):
+        list(bench_train([str(lee)], SMALL, trainers([], [f"x={command}"]), 1, False))
+
+
+def test_the_command(w2v: W2V, lee: Path, tmp_path: Path) -> None:
+    result = w2v(
+        "bench", "train", lee, "--trainer", "numba", "--trainer", "gensim iterator", "--rounds", "1", "--no-quality",
+        "--set", "word2vec.epochs=1", "--baseline", "gensim iterator", "--tsv",
+        "-o", tmp_path / "bench.json", "--plot", tmp_path / "bench.svg",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    header, ours, theirs = (line.split("\t") for line in result.out.splitlines())
+    assert header == ["trainer", "words/s", "ratio", "seconds", "ratio", "MB"]
+    assert (ours[0], theirs[0], theirs[2], theirs[4]) == ("w2v numba", "gensim iterator", "1.00", "1.00")
+    assert "round 1 w2v numba: " in result.err
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert [one["trainer"] for one in written["runs"]] == ["w2v numba", "gensim iterator"]
+    assert written["config"]["word2vec"]["epochs"] == 1
+    assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_metrics_are_gensims(lee_run: Path) -> None:
+    """The same numbers as Gensim's own evaluation, and none where there is nothing to ask."""
+    from gensim.models import KeyedVectors
+    from gensim.test.utils import datapath
+
+    from w2vcli.model import load
+
+    vectors = load(lee_run)
+    scores = evaluate(vectors)
+    value, sections = vectors.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=30_000)
+    assert scores["analogies"].value == value
+    assert scores["analogies"].asked == sum(len(s["correct"]) + len(s["incorrect"]) for s in sections[:-1]) > 50
+    _, spearman, unknown = vectors.evaluate_word_pairs(datapath("wordsim353.tsv"), restrict_vocab=30_000)
+    assert scores["WordSim-353"].value == spearman.statistic
+    assert scores["WordSim-353"].asked == round(353 * (1 - unknown / 100)) > 30
+    strange = KeyedVectors(2)
+    strange.add_vectors(["xyzzy", "plugh"], [[1, 2], [2, 1]])
+    assert [(score.value, score.asked) for score in evaluate(strange).values()] == [(None, 0)] * 3

@@ -1,0 +1,319 @@
+"""Benchmarks: our engines and other trainers on the same text with the same settings.
+
+Every run is a process of its own, so that imports and memory count. A round runs all trainers, one after the other,
+and the next round begins with another one; ratios are taken within a round, and medians over the rounds, so that they
+hold on a machine whose speed drifts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from w2vcli import peers
+from w2vcli.config import Config
+from w2vcli.engines import ENGINES
+from w2vcli.errors import ConfigError, W2VError
+from w2vcli.evaluate import METRICS, evaluate
+from w2vcli.model import load
+from w2vcli.sources import expand, open_bytes
+
+BASELINE = "gensim corpus_file"
+_PLACEHOLDERS = ("input", "output", "dim", "window", "negative", "sample", "min_count", "alpha", "epochs", "threads",
+                 "sg", "cbow", "seed")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, from the start of its process to the saved vectors."""
+
+    trainer: str
+    round: int
+    seconds: float
+    """From the start of the process until the vectors are saved."""
+    train_seconds: float | None
+    """Of these, the training alone; None where the trainer does not tell."""
+    words: int
+    """Words of the text, times epochs."""
+    peak_bytes: int
+    scores: dict[str, float | None]
+
+    @property
+    def words_per_second(self) -> float | None:
+        """Raw words a second of training."""
+        return self.words / self.train_seconds if self.train_seconds else None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a trainer is told."""
+
+    text: Path
+    words: int
+    folder: Path
+    config: Config
+    seed: int
+
+    def settings(self) -> dict[str, Any]:
+        return {**self.config.word2vec.model_dump(), "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class _Done:
+    model: Path
+    seconds: float
+    train_seconds: float | None
+    peak_bytes: int
+
+
+Trainer = Callable[[_Job], _Done]
+
+
+def trainers(names: Sequence[str], commands: Sequence[str]) -> dict[str, Trainer]:
+    """Return the trainers of these names and of these `name=command` strings.
+
+    Raises:
+        ConfigError: for a name that is none, a library that is not installed, or a command that makes no sense.
+    """
+    found: dict[str, Trainer] = {}
+    problems = []
+    for name in names:
+        if name in ENGINES:
+            found[f"w2v {name}"] = _engine(name)
+        elif name not in peers.PEERS:
+            problems.append(f"{name}: no trainer of that name; known: {', '.join([*ENGINES, *peers.PEERS])}")
+        elif name == "fasttext" and find_spec("fasttext") is None:
+            problems.append("fasttext: is not installed; pip install fasttext-wheel")
+        else:
+            found[name] = _peer(name)
+    for command in commands:
+        name, _, template = command.partition("=")
+        try:
+            shlex.split(template.format(**dict.fromkeys(_PLACEHOLDERS, "0")))
+            understood = "{output}" in template and "{input}" in template
+        except (ValueError, LookupError):
+            understood = False
+        if understood:
+            found[name] = _command(template)
+        else:
+            known = " ".join(f"{{{placeholder}}}" for placeholder in _PLACEHOLDERS)
+            problems.append(f"--peer {command}: should be name=command, with {{input}} and {{output}}; known: {known}")
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def default_trainers() -> list[str]:
+    """Return the names of what is compared if nothing else is asked for."""
+    return ["numba", "gensim iterator", BASELINE, *(["fasttext"] if find_spec("fasttext") else [])]
+
+
+def bench_train(
+    corpus: Sequence[str], config: Config, chosen: Mapping[str, Trainer], rounds: int, quality: bool
+) -> Iterator[Run]:
+    """Train with each of the trainers, round by round, and yield every run; round i trains with seed + i.
+
+    Raises:
+        W2VError: when the text cannot be read or a trainer fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="w2v-bench-") as temporary:
+        folder = Path(temporary)
+        text = folder / "text.txt"
+        words = _one_plain_file(corpus, text)
+        order = list(chosen)
+        for number in range(rounds):
+            for name in order:
+                run_folder = folder / "run"
+                run_folder.mkdir()
+                job = _Job(text, words, run_folder, config, config.word2vec.seed + number)
+                done = chosen[name](job)
+                scores = evaluate(load(done.model)) if quality else {}
+                values = {metric: score.value for metric, score in scores.items()}
+                total = words * config.word2vec.epochs
+                yield Run(name, number, done.seconds, done.train_seconds, total, done.peak_bytes, values)
+                shutil.rmtree(run_folder)
+            order = order[1:] + order[:1]
+
+
+def _one_plain_file(corpus: Sequence[str], path: Path) -> int:
+    """Write the corpus to one uncompressed file, which every trainer can read, and return its number of words."""
+    with path.open("wb") as stream:
+        for source in expand(corpus):
+            with open_bytes(source, lambda read: None, hashlib.sha256()) as pieces:
+                for piece in pieces:
+                    stream.write(piece)
+    with path.open("rb") as lines:
+        words = sum(len(line.split()) for line in lines)
+    if not words:
+        raise W2VError(f"{', '.join(corpus)}: no words in the text")
+    return words
+
+
+# ---------------------------------------------------------------- the trainers
+
+
+def _engine(name: str) -> Trainer:
+    def train(job: _Job) -> _Done:
+        output = job.folder / "run"
+        settings = [f"word2vec.{key}={json.dumps(value)}" for key, value in job.settings().items()]
+        options = [f"train.{key}={json.dumps(value)}" for key, value in job.config.train.model_dump().items()]
+        overrides = [part for setting in settings + options for part in ("--set", setting)]
+        command = [sys.executable, "-m", "w2vcli", "train", str(job.text), "-o", str(output), "--log-json"]
+        seconds, peak, _, log = _timed([*command, *overrides, "--engine", name])
+        done = json.loads(log.splitlines()[-1])
+        return _Done(output, seconds, done["seconds"], peak)
+
+    return train
+
+
+def _peer(name: str) -> Trainer:
+    def train(job: _Job) -> _Done:
+        output = job.folder / "vectors.kv" if name == "fasttext" else job.folder / "vectors.model"
+        settings = {**job.settings(), "input": str(job.text), "output": str(output), "words": job.words}
+        started = time.time()
+        _, _, printed, log = _timed([sys.executable, "-m", "w2vcli.peers", name, json.dumps(settings)])
+        result = json.loads(printed.splitlines()[-1])
+        seconds = result.get("seconds") or peers.fasttext_seconds(log, settings)
+        return _Done(output, result["finished"] - started, seconds, result["peak_bytes"])
+
+    return train
+
+
+def _command(template: str) -> Trainer:
+    def train(job: _Job) -> _Done:
+        settings = job.settings()
+        output = job.folder / "vectors"
+        values = {
+            **settings,
+            "input": job.text,
+            "output": output,
+            "dim": settings["vector_size"],
+            "threads": settings["workers"],
+            "cbow": 1 - settings["sg"],
+        }
+        seconds, peak, _, _ = _timed([part.format(**values) for part in shlex.split(template)])
+        made = next((path for path in sorted(job.folder.iterdir()) if path.name.startswith("vectors")), output)
+        return _Done(made, seconds, None, peak)
+
+    return train
+
+
+def _timed(command: Sequence[str]) -> tuple[float, int, str, str]:
+    """Run a command; return its seconds, its peak memory in bytes, and what it printed to stdout and stderr."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
+        started = time.perf_counter()
+        try:
+            process = subprocess.Popen(command, stdout=out, stderr=log, text=True)
+        except OSError as error:
+            raise W2VError(f"{command[0]}: cannot be run: {error.strerror}") from error
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - started
+        out.seek(0)
+        log.seek(0)
+        printed, logged = out.read(), log.read()
+    if process.returncode:
+        last = (logged.strip() or printed.strip() or "it printed nothing").splitlines()[-1]
+        raise W2VError(f"{shlex.join(command[:4])} …: failed with exit code {process.returncode}: {last}")
+    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), printed, logged
+
+
+# ---------------------------------------------------------------- what came out
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Medians over the rounds of one trainer; ratios are the baseline's time over its own, within each round."""
+
+    trainer: str
+    words_per_second: float | None
+    speed_ratio: float | None
+    seconds: float
+    time_ratio: float | None
+    peak_megabytes: float
+    scores: dict[str, float | None]
+    """Means over the rounds."""
+
+
+def summaries(runs: Sequence[Run], baseline: str) -> list[Summary]:
+    """Return a summary of each trainer, in their order."""
+    by_trainer: dict[str, list[Run]] = {}
+    for run in runs:
+        by_trainer.setdefault(run.trainer, []).append(run)
+    against = {run.round: run for run in by_trainer.get(baseline, [])}
+    found = []
+    for trainer, own in by_trainer.items():
+        pairs = [(run, against[run.round]) for run in own if run.round in against]
+        rates = [(run.words_per_second, other.words_per_second) for run, other in pairs]
+        found.append(
+            Summary(
+                trainer,
+                _median([run.words_per_second for run in own if run.words_per_second]),
+                _median([a / b for a, b in rates if a and b]),
+                statistics.median(run.seconds for run in own),
+                _median([b.seconds / a.seconds for a, b in pairs]),
+                statistics.median(run.peak_bytes for run in own) / 1e6,
+                {metric: _mean([run.scores.get(metric) for run in own]) for metric in METRICS},
+            )
+        )
+    return found
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if known else None
+
+
+def as_json(runs: Sequence[Run], config: Config, baseline: str) -> dict[str, Any]:
+    """Return everything about a benchmark, for a file."""
+    return {
+        "config": config.model_dump(),
+        "baseline": baseline,
+        "summaries": [asdict(summary) for summary in summaries(runs, baseline)],
+        "runs": [asdict(run) for run in runs],
+    }
+
+
+def plot(found: Sequence[Summary], path: Path) -> None:
+    """Draw speed and quality of every trainer to an .svg, .pdf or .png file.
+
+    Raises:
+        W2VError: when matplotlib is not installed or the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise W2VError("a plot needs matplotlib", "pip install 'w2vcli[plot]'") from error
+    figure = Figure(figsize=(6.4, 0.6 + 0.45 * len(found) * 2), layout="constrained")
+    panels = figure.subplots(2, 1)
+    named = [summary.trainer for summary in found]
+    speeds = [summary.words_per_second or 0.0 for summary in found]
+    bars = panels[0].barh(named, [speed / 1e6 for speed in speeds])
+    panels[0].bar_label(bars, [f"{summary.speed_ratio:.1f} x" if summary.speed_ratio else "" for summary in found])
+    panels[0].set_xlabel("million words a second of training")
+    panels[0].margins(x=0.12)
+    panels[1].barh(named, [100 * (summary.scores.get("analogies") or 0.0) for summary in found])
+    panels[1].set_xlabel("analogies right, %")
+    for panel in panels:
+        panel.invert_yaxis()
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise W2VError(f"{path}: {error}") from error
