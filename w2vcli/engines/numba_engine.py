@@ -39,6 +39,13 @@ class _Prepared:
     tables: kernels.Tables
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    """What the model's arrays are from now on: the padded rows, without the padding."""
+    syn1neg: NDArray[np.float32]
+
+    def is_of(self, model: Any) -> bool:
+        """Whether these are still the arrays of `model`."""
+        return self.model is model and self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
 
 
 class NumbaEngine:
@@ -94,22 +101,16 @@ class NumbaEngine:
 
     def _prepare_model(self, model: Any) -> _Prepared:
         """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
-        known = self._prepared
-        if (
-            known is None
-            or known.model is not model
-            or model.wv.vectors.base is not known.inputs
-            or model.syn1neg.base is not known.outputs
-        ):
+        if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
             keep, noise = keep_probabilities(counts, model.sample), noise_probabilities(counts, model.ns_exponent)
             inputs, outputs = self._padded(model.wv.vectors), self._padded(model.syn1neg)
-            self._prepared = known = _Prepared(model, _settings(model), _tables(keep, noise), inputs, outputs)
-            # the model's arrays are now the front of the padded rows
-            model.wv.vectors = inputs[:, : model.vector_size]
-            model.syn1neg = outputs[:, : model.vector_size]
+            model.wv.vectors, model.syn1neg = inputs[:, : model.vector_size], outputs[:, : model.vector_size]
+            self._prepared = _Prepared(
+                model, _settings(model), _tables(keep, noise), inputs, outputs, model.wv.vectors, model.syn1neg
+            )
             self._scratch = queue.SimpleQueue()
-        return known
+        return self._prepared
 
     def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         width = -(-rows.shape[1] // self._lanes) * self._lanes
