@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.numba_engine import NumbaEngine
-from w2vcli.engines.numba_kernels import CENTRES_A_DRAW, alias_table, random_bits
+from w2vcli.engines.numba_kernels import alias_table, random_bits
 from w2vcli.engines.reference import ReferenceEngine
 from w2vcli.engines.vector_code import tiling
 
@@ -148,13 +148,12 @@ def test_arrays_put_in_anew_are_taken_up() -> None:
     assert ends[0] == ends[1]
 
 
-def test_noise_is_shared_by_a_few_centres_only() -> None:
-    """As many different output rows move as CENTRES_A_DRAW centres to a draw lead to."""
+def test_every_centre_draws_its_own_noise() -> None:
+    """As many different output rows move as 400 centres' independent draws lead to."""
     words, negative = 4000, 3
     model = model_of([1] * words, ns_exponent=0.0, negative=negative, window=1)
-    centres = np.arange(400)
-    NumbaEngine().train_block(model, block_of([centres.tolist()]), 0.02, 0.02, np.random.default_rng(1))
+    NumbaEngine().train_block(model, block_of([list(range(400))]), 0.02, 0.02, np.random.default_rng(1))
     moved = np.flatnonzero(np.abs(model.syn1neg).sum(axis=1))
-    drawn = 400 / CENTRES_A_DRAW * negative
     assert (moved < 400).sum() == 400
-    assert (moved >= 400).sum() == pytest.approx(drawn * 0.9 * (1 - drawn / 2 / words), rel=0.05)
+    expected = 3600 * (1 - (1 - 1 / words) ** (400 * negative))
+    assert (moved >= 400).sum() == pytest.approx(expected, rel=0.05)

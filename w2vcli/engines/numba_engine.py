@@ -1,8 +1,9 @@
 """The numba engine: skip-gram and CBOW with negative sampling, several times as fast as Gensim's kernels.
 
-What it computes is the reference engine's model with one difference: in skip-gram noise words are shared, by a centre's
-contexts and by a few centres in succession, and all pairs of a window are stepped from the same old rows. Pairs, keep
-probabilities and the noise distribution are the same; so is, measured, the quality.
+What it computes is the reference engine's model with one difference: in skip-gram the noise words are drawn once for
+a centre and shared by its contexts, and all pairs of a window are stepped from the same old rows. Pairs, keep
+probabilities and the noise distribution are the same; so is, measured, the quality. (Sharing noise between centres in
+succession as well would be faster still, but costs 1.6 points of analogies for two centres and 3.6 for four.)
 
 A block is cut into parts of some thousand words, which the threads take one after the other. Random numbers belong to
 the part, not to the thread, so every number of threads trains the same pairs with the same noise.

@@ -29,11 +29,7 @@ from w2vcli.engines.vector_code import (
     write_int64,
 )
 
-CENTRES_A_DRAW = 4
-"""How many centres, one after the other in skip-gram, share their noise words: the rows are then fetched, and taken
-from the other threads' caches, once. Each centre's noise still follows the distribution; 4 cost no quality that could
-be measured (means of 5 seeds: 33.93% of the analogies with 1 and with 4, WordSim-353 0.485 and 0.483)."""
-PREFETCH_AHEAD = 4
+PREFETCH_AHEAD = 2
 """How many centres ahead rows are fetched into the cache: enough to hide the latency, few enough to stay there."""
 
 
@@ -83,7 +79,7 @@ class Scratch(NamedTuple):
     words: NDArray[np.int32]  # (batch,) kept words of some whole sentences
     begins: NDArray[np.int32]  # (batch,) where each word's window begins among them
     ends: NDArray[np.int32]  # (batch,) and where it ends
-    noise: NDArray[np.int32]  # ((batch + 1) * negative,) for every draw its noise words
+    noise: NDArray[np.int32]  # (batch * negative,) the noise words of every centre
     contexts: NDArray[np.int64]  # (most contexts + 1,) addresses of input rows
     outputs: NDArray[np.int64]  # (tiles * tile,) addresses of output rows
     factors: NDArray[np.float32]  # (tiles, 2, lanes): alpha, and alpha * label, in each output's slots
@@ -109,7 +105,7 @@ def scratch(settings: Settings, batch: int, width: int, lanes: int) -> Scratch:
         words=np.zeros(batch, dtype=np.int32),
         begins=np.zeros(batch, dtype=np.int32),
         ends=np.zeros(batch, dtype=np.int32),
-        noise=np.zeros((batch + 1) * settings.negative, dtype=np.int32),
+        noise=np.zeros(batch * settings.negative, dtype=np.int32),
         contexts=np.zeros(contexts, dtype=np.int64),
         outputs=np.zeros(tiles * tile, dtype=np.int64),
         factors=aligned(tiles, 2, lanes),
@@ -256,14 +252,12 @@ class _Addresses(NamedTuple):
 
 
 @njit(forceinline=True)
-def _prefetch_rows(centre: Any, n: Any, settings: Any, sharing: Any, at: Any, stride: Any) -> Any:
+def _prefetch_rows(centre: Any, n: Any, settings: Any, at: Any, stride: Any) -> Any:
     """Ask for the output rows of a centre, and for the input row that its window may be the first to reach."""
     if centre < n:
         prefetch_row(at.outputs + read_int32(at.words, centre) * stride, stride)
-        if centre % sharing == 0:
-            first = centre // sharing * settings.negative
-            for place in range(first, first + settings.negative):
-                prefetch_row(at.outputs + read_int32(at.noise, place) * stride, stride)
+        for place in range(centre * settings.negative, (centre + 1) * settings.negative):
+            prefetch_row(at.outputs + read_int32(at.noise, place) * stride, stride)
     if centre + settings.window < n:
         prefetch_row(at.inputs + read_int32(at.words, centre + settings.window) * stride, stride)
 
@@ -282,12 +276,12 @@ def _list_contexts(centre: Any, at: Any, stride: Any) -> Any:
 
 
 @njit(forceinline=True)
-def _list_outputs(centre: Any, negative: Any, sharing: Any, at: Any, stride: Any) -> Any:
+def _list_outputs(centre: Any, negative: Any, at: Any, stride: Any) -> Any:
     """List the output rows of a centre: its own, then its noise words'; return whether all of them are different."""
     write_int64(at.listed, 0, at.outputs + read_int32(at.words, centre) * stride)
     all_different = True
     for output in range(1, 1 + negative):
-        row = at.outputs + read_int32(at.noise, centre // sharing * negative + output - 1) * stride
+        row = at.outputs + read_int32(at.noise, centre * negative + output - 1) * stride
         for earlier in range(output):
             all_different &= read_int64(at.listed, earlier) != row
         write_int64(at.listed, output, row)
@@ -339,7 +333,7 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
     """
     tiles, tile = tiling(1 + negative, lanes)
     # numbers only: they are part of what numba's cache finds compiled functions by
-    is_cbow, in_place, sharing = int(cbow), int(tiles == 1), 1 if cbow else CENTRES_A_DRAW
+    is_cbow, in_place = int(cbow), int(tiles == 1)
     slots = tuple(vector_code.slots_of_outputs(lanes))
     version = vector_code.VERSION
 
@@ -368,16 +362,16 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
             alpha = np.float32(part.alpha_start + (part.alpha_end - part.alpha_start) * done)
             sentence, counter, n = _subsample(sentences, sentence, part.last, tables.keep, part.key, counter, scratch)
             counter = _draw_windows(settings, part.key, counter, n, scratch)
-            counter = _draw_noise(tables, part.key, counter, (n // sharing + 1) * negative, scratch.noise)
+            counter = _draw_noise(tables, part.key, counter, n * negative, scratch.noise)
             trained += n
             # and then every word is the centre once
             _set_factors(alpha, negative, tile, slots, factors)
             for centre in range(n):
-                _prefetch_rows(centre + PREFETCH_AHEAD, n, settings, sharing, at, stride)
+                _prefetch_rows(centre + PREFETCH_AHEAD, n, settings, at, stride)
                 number = _list_contexts(centre, at, stride)
                 if number == 0:
                     continue
-                all_different = _list_outputs(centre, negative, sharing, at, stride)
+                all_different = _list_outputs(centre, negative, at, stride)
                 if not all_different:
                     _merge_outputs(at.spare, stride, negative, tile, slots, listed, factors)
                 if is_cbow:
