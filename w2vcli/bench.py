@@ -228,7 +228,7 @@ def _timed(command: Sequence[str]) -> tuple[float, int, str, str]:
     if process.returncode:
         last = (logged.strip() or printed.strip() or "it printed nothing").splitlines()[-1]
         raise W2VError(f"{shlex.join(command[:4])} …: failed with exit code {process.returncode}: {last}")
-    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), printed, logged
+    return seconds, peers.peak_bytes(usage), printed, logged
 
 
 # ---------------------------------------------------------------- what came out

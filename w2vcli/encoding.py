@@ -84,7 +84,8 @@ def _wide_space(text: Any, place: Any) -> Any:
 
 # A hash table, uint64 (a power of two, 2), with open addressing and step 1: a word's key; and its number + 1 in the
 # high half, its length in the low one, or 0. The key of a word of up to 8 bytes is these bytes, so that with the length
-# it says all; of a longer one it is a hash.
+# it says all; of a longer one it is a hash. The search stands in both kernels that do it: as a function that gets the
+# arrays it made them several times as slow, since references to them are counted for every word.
 
 
 @njit(forceinline=True)
@@ -118,11 +119,11 @@ def _number_words(text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, tab
 
     text: after its end there are eight bytes more.
     state: int64 (5,): place in the text, words, distinct words, lines, words before the line.
-    table: see `_find`. distinct_words: starts, lengths, keys, counts, as `number_words` returns them.
+    table: as above. distinct_words: starts, lengths, keys, counts, as `number_words` returns them.
     """
     starts, word_lengths, keys, counts = distinct_words
     place, n, distinct, lines, line_start = state
-    size, mask, address = len(text) - 8, np.uint64(len(table) - 1), text.ctypes.data
+    size, mask, address = len(text) - _PADDING, np.uint64(len(table) - 1), text.ctypes.data
     while place < size and distinct < len(starts) and lines < len(lengths):
         # up to eight bytes at once: `ends_word` has the top bit of every byte that is below 0x21 or above 0x7F;
         # (bits above the lowest one may be wrong)
@@ -483,7 +484,7 @@ class WordCounter:
     """Reads tokenised text once: numbers the words and counts them.
 
     `read` yields (identities int32, sentence lengths int64) in chunks, in which the last sentence may have begun and
-    not ended; when it is through, `finish` says what the identities mean.
+    not ended; when it is through, `merger.finish` says what the identities mean.
 
     Args:
         workers: threads that number words; one more reads.

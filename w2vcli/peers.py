@@ -1,8 +1,8 @@
 """Other trainers, each as a program of its own that a benchmark runs: `python -m w2vcli.peers NAME SETTINGS`.
 
 SETTINGS is a JSON object: input, output, words, seed, and the settings of the `word2vec` section. Printed is a JSON
-object: `seconds` that training took and the `words` it trained on, of all epochs; `finished`, when the vectors were
-saved; and `peak_bytes` of memory until then.
+object: `seconds` that training took, where the trainer tells; `finished`, when the vectors were saved; and
+`peak_bytes` of memory until then.
 """
 
 from __future__ import annotations
@@ -102,9 +102,13 @@ def fasttext_seconds(progress: str, settings: Settings) -> float | None:
     return float(settings["words"] * settings["epochs"] / (int(rates[-1]) * settings["workers"]))
 
 
+def peak_bytes(usage: resource.struct_rusage) -> int:
+    """Return the peak memory of what the operating system says of a process."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def _finished() -> Result:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {"finished": time.time(), "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    return {"finished": time.time(), "peak_bytes": peak_bytes(resource.getrusage(resource.RUSAGE_SELF))}
 
 
 PEERS: dict[str, Callable[[Settings], Result]] = {

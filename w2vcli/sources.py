@@ -219,14 +219,8 @@ def open_text(source: Source, progress: Progress | None = None, digest: Any = No
     Raises:
         W2VError: when the source cannot be read, is damaged or is not text.
     """
-    with _opened_text(source) as (stored, stream, encoding):
-        if digest is not None:
-            stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
-        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
-        try:
-            yield _translated(source.name, _reported(_pieces(text), stored, progress))
-        finally:
-            text.detach()  # closing is up to whoever opened the stream
+    with _opened_text(source) as (stored, stream, encoding), _decoded(stream, encoding, digest) as text:
+        yield _translated(source.name, _reported(_pieces(text), stored, progress))
 
 
 @contextmanager
@@ -247,14 +241,21 @@ def open_bytes(source: Source, progress: Progress, digest: Any) -> Iterator[Iter
         if encoding.startswith("utf-8"):
             yield _translated(source.name, _byte_pieces(stream, encoding, stored, progress, digest))
             return
-        hashed = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
-        text = io.TextIOWrapper(hashed, encoding=encoding, errors="replace")
-        try:
+        with _decoded(stream, encoding, digest) as text:
             pieces = iter(lambda: text.read(LINE_PIECE), "")
             encoded = (piece.encode() for piece in _reported(pieces, stored, progress))
             yield _translated(source.name, encoded)
-        finally:
-            text.detach()
+
+
+@contextmanager
+def _decoded(stream: io.BufferedReader, encoding: str, digest: Any) -> Iterator[io.TextIOWrapper]:
+    if digest is not None:
+        stream = io.BufferedReader(_Hashing(stream, digest), 1 << 18)
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
+    try:
+        yield text
+    finally:
+        text.detach()  # closing is up to whoever opened the stream
 
 
 @contextmanager
