@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from w2vcli import corpus as corpus_module
 from w2vcli.corpus import Block, Corpus
 from w2vcli.encoding import encode
 from w2vcli.errors import W2VError
@@ -34,7 +38,7 @@ def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
 
 def test_block_bounds_by_hand(tmp_path: Path) -> None:
     corpus = encoded(tmp_path, "a a a\nb b\nc\nd d d d d d d\ne\n")
-    assert corpus.offsets.tolist() == [0, 3, 5, 6, 13, 14]
+    assert corpus.offsets[:].tolist() == [0, 3, 5, 6, 13, 14]
     assert corpus.block_bounds(5).tolist() == [0, 2, 4, 5]
     assert corpus.block_bounds(1).tolist() == [0, 1, 2, 3, 4, 5]
     assert corpus.block_bounds(100).tolist() == [0, 5]
@@ -42,14 +46,19 @@ def test_block_bounds_by_hand(tmp_path: Path) -> None:
     assert corpus.block(2, 4).offsets.tolist() == [0, 1, 8]
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100))
-def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int) -> None:
-    corpus = Corpus.__new__(Corpus)
-    corpus.offsets = np.concatenate(([0], np.cumsum(lengths)))
-    corpus.ids = np.arange(sum(lengths), dtype=np.int32)
-    bounds = corpus.block_bounds(block_words).tolist()
-    blocks = [corpus.block(a, b) for a, b in itertools.pairwise(bounds)]
-    assert np.concatenate([block.ids for block in blocks]).tolist() == corpus.ids.tolist()
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100), st.integers(1, 70))
+def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int, piece: int) -> None:
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(corpus_module, "_PIECE", piece):
+        np.save(f"{folder}/ids.npy", np.arange(sum(lengths), dtype=np.int32))
+        np.save(f"{folder}/offsets.npy", offsets)
+        Path(folder, "corpus.json").write_text(json.dumps({"words": sum(lengths)}))
+        corpus = Corpus(Path(folder))
+        bounds = corpus.block_bounds(block_words)
+        blocks = [corpus.block(a, b) for a, b in itertools.pairwise(bounds.tolist())]
+    firsts = [np.flatnonzero(offsets >= word)[0] for word in range(0, sum(lengths), block_words)]
+    assert bounds.tolist() == sorted({*firsts, len(lengths)})
+    assert np.concatenate([block.ids for block in blocks]).tolist() == list(range(sum(lengths)))
     assert all(0 < len(block) < block_words + 2 * max(lengths) for block in blocks)
 
 

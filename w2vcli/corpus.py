@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli.errors import W2VError
+from w2vcli.npy import NpyFile
 
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
+
+_PIECE = 1 << 20  # offsets read at once
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Block:
 
 
 class Corpus:
-    """An encoded corpus, memory-mapped.
+    """An encoded corpus, of which only the block at hand is in memory.
 
     Raises:
         W2VError: when `folder` does not hold one.
@@ -63,10 +66,10 @@ class Corpus:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self.ids: Ids = np.load(folder / "ids.npy", mmap_mode="r", allow_pickle=False)
-            self.offsets: Offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
+            self.ids = NpyFile(folder / "ids.npy", np.int32)
+            self.offsets = NpyFile(folder / "offsets.npy", np.int64)
             self.meta: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
-            if not len(self.ids) == self.offsets[-1] == self.meta["words"]:
+            if not len(self.ids) == self.offsets[-1:].sum() == self.meta["words"]:
                 raise ValueError("its files do not fit together")
         except (OSError, ValueError, LookupError) as error:
             raise W2VError(f"{folder}: not an encoded corpus: {error}", "remove it to encode the text again") from error
@@ -76,11 +79,15 @@ class Corpus:
 
         Block i begins with the first sentence that starts at or after word i * block_words.
         """
-        targets = np.arange(block_words, int(self.offsets[-1]), block_words)
-        bounds = np.searchsorted(self.offsets, targets, side="left")
-        return np.unique(np.concatenate(([0], bounds, [len(self.offsets) - 1]))).astype(np.int64)
+        targets = np.arange(block_words, len(self.ids), block_words)
+        bounds = [np.array([0, len(self.offsets) - 1])]
+        for first in range(0, len(self.offsets), _PIECE):
+            offsets = self.offsets[first : first + _PIECE]
+            here, targets = np.split(targets, np.searchsorted(targets, offsets[-1:], side="right"))
+            bounds.append(first + np.searchsorted(offsets, here, side="left"))
+        return np.unique(np.concatenate(bounds)).astype(np.int64)
 
     def block(self, first: int, last: int) -> Block:
         """Return the sentences from `first` up to `last`, read into memory."""
-        start, end = int(self.offsets[first]), int(self.offsets[last])
-        return Block(np.array(self.ids[start:end]), np.array(self.offsets[first : last + 1]) - start)
+        offsets = self.offsets[first : last + 1]
+        return Block(self.ids[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0])

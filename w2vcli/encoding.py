@@ -20,8 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -31,6 +30,7 @@ from w2vcli import outputs
 from w2vcli.compiled import compiled, read_uint64, trailing_zeros
 from w2vcli.corpus import Ids, Offsets
 from w2vcli.errors import W2VError
+from w2vcli.npy import NpyFile, NpyWriter
 from w2vcli.sources import Source, names, open_bytes
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import Vocab
@@ -615,8 +615,8 @@ def encode(
     stamps = [source.stamp() for source in sources]
     with outputs.atomic_folder(folder) as temporary:
         with (
-            _NpyWriter(temporary / "ids.npy", np.int32) as ids,
-            _NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
+            NpyWriter(temporary / "ids.npy", np.int32) as ids,
+            NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
         ):
             offsets.append(np.zeros(1, dtype=np.int64))
             words = ended = 0
@@ -656,40 +656,12 @@ def _doubts(vocab: Vocab) -> dict[str, int]:
 
 def _renumber(path: Path, numbers: Ids, workers: int) -> None:
     """Replace every id in the file by its number, in place."""
-    ids = np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
-    parts = [ids[start : start + _RENUMBER_WORDS] for start in range(0, len(ids), _RENUMBER_WORDS)]
+    ids = NpyFile(path, np.int32)
+
+    def renumber(start: int) -> None:
+        part = ids[start : start + _RENUMBER_WORDS]
+        _replace(part, numbers)
+        ids.overwrite(start, part)
+
     with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
-        list(pool.map(_replace, parts, itertools.repeat(numbers)))
-
-
-class _NpyWriter:
-    """Writes a one-dimensional .npy file whose length is known only at the end."""
-
-    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
-        self._stream: BinaryIO = path.open("w+b")
-        self._dtype = np.dtype(dtype)
-        self.size = 0
-
-    def __enter__(self) -> _NpyWriter:
-        self._write_header()
-        return self
-
-    def append(self, array: NDArray[Any]) -> None:
-        """Add the elements of `array`."""
-        self._stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
-        self.size += len(array)
-
-    def _write_header(self) -> None:
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self.size,),
-        }
-        np.lib.format.write_array_header_1_0(self._stream, header)  # NumPy pads it, so that its length never changes
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._stream:
-            self._stream.seek(0)
-            self._write_header()
+        list(pool.map(renumber, range(0, len(ids), _RENUMBER_WORDS)))

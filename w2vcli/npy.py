@@ -1,0 +1,88 @@
+"""One-dimensional .npy files in pieces: memory holds the piece at hand, however long the array is.
+
+(A memory map would not do: what has been touched of it counts as the program's memory.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class NpyFile:
+    """A file whose pieces are read and overwritten; several threads may do so at once.
+
+    Raises:
+        ValueError: when it is not a one-dimensional array of `dtype`, complete.
+        OSError: when it cannot be read.
+    """
+
+    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+        self._path = path
+        self._dtype = np.dtype(dtype)
+        with path.open("rb") as stream:
+            version = np.lib.format.read_magic(stream)
+            if version != (1, 0):
+                raise ValueError(f"{path.name} is of another version of .npy")
+            shape, _, found = np.lib.format.read_array_header_1_0(stream)
+            self._start = stream.tell()
+        size = path.stat().st_size - self._start
+        if len(shape) != 1 or found != self._dtype or size != shape[0] * self._dtype.itemsize:
+            raise ValueError(f"{path.name} is not the array it should be")
+        self._length = int(shape[0])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, piece: slice) -> NDArray[Any]:
+        """Read a piece, of step 1, into memory."""
+        first, last, step = piece.indices(self._length)
+        assert step == 1
+        offset = self._start + first * self._dtype.itemsize
+        array = np.fromfile(self._path, self._dtype, max(0, last - first), offset=offset)
+        if len(array) < last - first:
+            raise OSError(f"{self._path}: ends too early")
+        return array
+
+    def overwrite(self, first: int, array: NDArray[Any]) -> None:
+        """Write `array` in place of what begins at `first`."""
+        with self._path.open("r+b") as stream:
+            stream.seek(self._start + first * self._dtype.itemsize)
+            stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
+
+
+class NpyWriter:
+    """Writes a file whose length is known only at the end."""
+
+    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+        self._stream: BinaryIO = path.open("w+b")
+        self._dtype = np.dtype(dtype)
+        self.size = 0
+
+    def __enter__(self) -> NpyWriter:
+        self._write_header()
+        return self
+
+    def append(self, array: NDArray[Any]) -> None:
+        """Add the elements of `array`."""
+        self._stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
+        self.size += len(array)
+
+    def _write_header(self) -> None:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self.size,),
+        }
+        np.lib.format.write_array_header_1_0(self._stream, header)  # NumPy pads it, so that its length never changes
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stream:
+            self._stream.seek(0)
+            self._write_header()
