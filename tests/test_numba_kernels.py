@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from w2vcli.engines import noise
 from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.numba_engine import NumbaEngine
-from w2vcli.engines.numba_kernels import alias_table, random_bits
+from w2vcli.engines.numba_kernels import random_bits
 from w2vcli.engines.reference import ReferenceEngine
 from w2vcli.engines.vector_code import tiling
 
@@ -25,19 +24,10 @@ def test_random_bits_are_splitmix64s() -> None:
     assert int(random_bits(np.uint64(1234567), np.uint64(1))) == 6457827717110365317
 
 
-@settings(deadline=None)  # the first call compiles
-@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60))
-def test_the_alias_table_is_the_distribution(weights: list[float]) -> None:
-    """What the columns give to each word, added up, is its probability."""
-    probabilities = np.array(weights) / sum(weights)
-    accept, alias = alias_table(probabilities)
-    own = (accept.astype(np.float64) + 1) / 2**32
-    given_out = np.bincount(alias, 1 - own, len(weights)) + own
-    np.testing.assert_allclose(given_out / len(weights), probabilities, atol=1e-8)
-
-
-def tables(keep: list[float], noise: list[float]) -> kernels.Tables:
-    return kernels.Tables(np.array([k * 2**32 for k in keep] + [0]).astype(np.uint64), *alias_table(np.array(noise)))
+def tables(keep: list[float], probabilities: list[float]) -> kernels.Tables:
+    return kernels.Tables(
+        np.array([k * 2**32 for k in keep] + [0]).astype(np.uint64), *noise.tables(np.array(probabilities))
+    )
 
 
 def memory(batch: int, window: int = 5, negative: int = 4) -> tuple[kernels.Settings, kernels.Scratch]:
@@ -83,7 +73,7 @@ def test_windows_shrink_uniformly() -> None:
 def test_noise_follows_its_distribution() -> None:
     drawn = np.zeros(50_000, dtype=np.int32)
     expected = [0.5, 0.3, 0.15, 0.05]
-    kernels._draw_noise(tables([], expected), np.uint64(9), np.uint64(0), len(drawn), drawn)
+    kernels._draw_noise(tables([], expected), 3, np.uint64(9), np.uint64(0), len(drawn), drawn)
     np.testing.assert_allclose(np.bincount(drawn) / len(drawn), expected, atol=0.01)
 
 
@@ -149,11 +139,12 @@ def test_arrays_put_in_anew_are_taken_up() -> None:
 
 
 def test_every_centre_draws_its_own_noise() -> None:
-    """As many different output rows move as 400 centres' independent draws lead to."""
-    words, negative = 4000, 3
+    """As many different output rows move as independent draws lead to: 200 centres' from each of two groups."""
+    words, negative = 20_000, 3
     model = model_of([1] * words, ns_exponent=0.0, negative=negative, window=1)
-    NumbaEngine().train_block(model, block_of([list(range(400))]), 0.02, 0.02, np.random.default_rng(1))
+    sentences = [list(range(start, start + 25)) for start in range(0, 400, 25)]  # two parts, of a batch each
+    NumbaEngine().train_block(model, block_of(sentences), 0.02, 0.02, np.random.default_rng(1))
     moved = np.flatnonzero(np.abs(model.syn1neg).sum(axis=1))
     assert (moved < 400).sum() == 400
-    expected = 3600 * (1 - (1 - 1 / words) ** (400 * negative))
+    expected = 2 * (words - 400) / noise.GROUPS * (1 - (1 - noise.GROUPS / words) ** (200 * negative))
     assert (moved >= 400).sum() == pytest.approx(expected, rel=0.05)

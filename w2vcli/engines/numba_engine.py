@@ -6,15 +6,19 @@ probabilities and the noise distribution are the same; so is, measured, the qual
 succession as well would be faster still, but costs 1.6 points of analogies for two centres and 3.6 for four.)
 
 A block is cut into parts of some thousand words, which the threads take one after the other. Random numbers belong to
-the part, not to the thread, so every number of threads trains the same pairs with the same noise.
+the part, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words
+come in groups that take turns; see `noise`.
 """
 
 from __future__ import annotations
 
 import itertools
-import queue
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,7 +26,7 @@ from numpy.typing import NDArray
 
 from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block
-from w2vcli.engines import Capabilities
+from w2vcli.engines import Capabilities, noise
 from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.vector_code import native_lanes
 from w2vcli.vocab import keep_probabilities, noise_probabilities
@@ -58,7 +62,7 @@ class NumbaEngine:
         self._lanes = lanes or native_lanes()
         self._prepared: _Prepared | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._scratch: queue.SimpleQueue[kernels.Scratch] = queue.SimpleQueue()
+        self._scratch: SimpleQueue[kernels.Scratch] = SimpleQueue()
 
     def prepare(self, settings: Word2Vec) -> None:
         """Load the kernels from numba's cache, or compile them."""
@@ -66,7 +70,7 @@ class NumbaEngine:
         options = _settings(settings)
         nothing = np.zeros(0, dtype=np.int64)
         sentences = kernels.Sentences(np.zeros(0, dtype=np.int32), nothing, nothing)
-        part = kernels.Part(0, 0, np.uint64(0), 0.0, 0.0)
+        part = kernels.Part(0, 0, np.uint64(0), 0, 0.0, 0.0)
         scratch = kernels.scratch(options, 1, self._lanes, self._lanes)
         tables = _tables(np.ones(1), np.ones(1))
         train = kernels.kernel(settings.sg == 0, settings.negative, self._lanes)
@@ -96,7 +100,9 @@ class NumbaEngine:
             trained = sum(map(train_part, parts))
         else:
             self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
-            trained = sum(self._pool.map(train_part, parts))
+            queues = [deque(parts[worker :: model.workers]) for worker in range(model.workers)]
+            work = [_taken(queues, worker) for worker in range(model.workers)]
+            trained = sum(self._pool.map(lambda taken: sum(map(train_part, taken)), work))
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
 
@@ -104,13 +110,13 @@ class NumbaEngine:
         """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
         if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
-            keep, noise = keep_probabilities(counts, model.sample), noise_probabilities(counts, model.ns_exponent)
+            tables = _tables(keep_probabilities(counts, model.sample), noise_probabilities(counts, model.ns_exponent))
             inputs, outputs = self._padded(model.wv.vectors), self._padded(model.syn1neg)
             model.wv.vectors, model.syn1neg = inputs[:, : model.vector_size], outputs[:, : model.vector_size]
             self._prepared = _Prepared(
-                model, _settings(model), _tables(keep, noise), inputs, outputs, model.wv.vectors, model.syn1neg
+                model, _settings(model), tables, inputs, outputs, model.wv.vectors, model.syn1neg
             )
-            self._scratch = queue.SimpleQueue()
+            self._scratch = SimpleQueue()
         return self._prepared
 
     def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -125,7 +131,7 @@ class NumbaEngine:
             scratch = self._scratch.get_nowait()
             if len(scratch.words) >= batch:
                 return scratch
-        except queue.Empty:
+        except Empty:
             pass
         return kernels.scratch(prepared.settings, batch, prepared.inputs.shape[1], self._lanes)
 
@@ -135,18 +141,36 @@ def _settings(settings: Any) -> kernels.Settings:
     return kernels.Settings(settings.window, settings.negative, bool(settings.shrink_windows), bool(settings.cbow_mean))
 
 
-def _tables(keep: NDArray[np.float64], noise: NDArray[np.float64]) -> kernels.Tables:
+def _tables(keep: NDArray[np.float64], probabilities: NDArray[np.float64]) -> kernels.Tables:
     thresholds = np.append(np.rint(keep * 2.0**32), 0).astype(np.uint64)
-    return kernels.Tables(thresholds, *kernels.alias_table(noise))
+    return kernels.Tables(thresholds, *noise.tables(probabilities))
+
+
+def _taken(queues: Sequence[deque[kernels.Part]], worker: int) -> Iterator[kernels.Part]:
+    """Take the parts of this worker, and when there are none left, the last ones of the others.
+
+    So of two workers one is at the odd parts, whose noise is from odd groups, and one at the even ones.
+    """
+    with suppress(IndexError):
+        while True:
+            yield queues[worker].popleft()
+    for queue in queues:
+        with suppress(IndexError):
+            while True:
+                yield queue.pop()
 
 
 def _parts(
     lengths: NDArray[np.int64], alpha_start: float, alpha_end: float, rng: np.random.Generator
 ) -> list[kernels.Part]:
-    """Cut sentences of these lengths into parts of some _PART_WORDS words."""
+    """Cut sentences of these lengths into parts of up to about _PART_WORDS words, an even number of them."""
     done = np.concatenate(([0], np.cumsum(lengths)))
-    cuts = np.unique(np.append(np.searchsorted(done, np.arange(0, done[-1], _PART_WORDS)), len(lengths)))
+    number = 2 * -(-int(done[-1]) // (2 * _PART_WORDS))
+    cuts = np.unique(np.append(np.searchsorted(done, np.arange(number) * done[-1] // number), len(lengths)))
     alphas = alpha_start + (alpha_end - alpha_start) * done[cuts] / max(done[-1], 1)
     keys = rng.integers(2**64, size=len(cuts) - 1, dtype=np.uint64)
-    bounds = zip(itertools.pairwise(cuts.tolist()), keys, itertools.pairwise(alphas.tolist()), strict=True)
-    return [kernels.Part(first, last, key, start, end) for (first, last), key, (start, end) in bounds]
+    groups = (rng.integers(noise.GROUPS) + np.arange(len(keys))) % noise.GROUPS
+    each = zip(
+        itertools.pairwise(cuts.tolist()), keys, groups.tolist(), itertools.pairwise(alphas.tolist()), strict=True
+    )
+    return [kernels.Part(*bounds, key, group, *alpha) for bounds, key, group, alpha in each]

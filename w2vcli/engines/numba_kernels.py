@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from w2vcli.compiled import compiled
 from w2vcli.engines import vector_code
+from w2vcli.engines.noise import GROUPS
 from w2vcli.engines.vector_code import (
     SLOTS,
     cbow_step,
@@ -38,10 +39,11 @@ class Tables(NamedTuple):
 
     keep: NDArray[np.uint64]
     """(V + 1,): an occurrence stays if 32 random bits are below this; the last, 0, is for all words left out."""
+    noise: NDArray[np.int32]
+    """(n,): the words of the columns of the alias tables; this and the rest as `noise.tables` returns them."""
     accept: NDArray[np.uint32]
-    """(V,): of the alias table of the noise distribution, the share of a column that is its own word's."""
     alias: NDArray[np.int32]
-    """(V,): the word that has the rest of the column."""
+    group_starts: NDArray[np.int64]
 
 
 class Sentences(NamedTuple):
@@ -68,6 +70,8 @@ class Part(NamedTuple):
     last: int
     key: np.uint64
     """Where its random numbers come from."""
+    group: int
+    """Which group of noise words its first batch draws from; the next one draws from the next but one."""
     alpha_start: float
     alpha_end: float
     """The learning rate before `first` and after `last`."""
@@ -139,40 +143,6 @@ def random_bits(key: Any, counter: Any) -> Any:
     return bits ^ (bits >> _31)
 
 
-@compiled
-def alias_table(probabilities: Any) -> Any:
-    """Return (accept uint32 (n,), alias int32 (n,)) to draw from a distribution, float64 (n,), in constant time.
-
-    Walker's method in Vose's form (https://doi.org/10.1109/32.92917): n columns of equal width, each shared by its own
-    word, which has accept / 2**32 of it, and one other.
-    """
-    size = len(probabilities)
-    share = probabilities * size
-    accept = np.full(size, 0xFFFFFFFF, dtype=np.uint32)
-    alias = np.arange(size).astype(np.int32)
-    small = np.empty(size, dtype=np.int64)
-    large = np.empty(size, dtype=np.int64)
-    n_small = n_large = 0
-    for word in range(size):
-        if share[word] < 1:
-            small[n_small] = word
-            n_small += 1
-        else:
-            large[n_large] = word
-            n_large += 1
-    while n_small and n_large:
-        n_small -= 1
-        word, giver = small[n_small], large[n_large - 1]
-        accept[word] = np.uint32(min(share[word] * 4294967296.0, 4294967295.0))
-        alias[word] = giver
-        share[giver] -= 1 - share[word]
-        if share[giver] < 1:
-            n_large -= 1
-            small[n_small] = giver
-            n_small += 1
-    return accept, alias
-
-
 # ---------------------------------------------------------------- what a batch of sentences is made into
 
 
@@ -213,16 +183,17 @@ def _draw_windows(settings: Any, key: Any, counter: Any, n: Any, scratch: Any) -
 
 
 @njit
-def _draw_noise(tables: Any, key: Any, counter: Any, number: Any, noise: Any) -> Any:
-    """Draw `number` words from the noise distribution."""
-    accept, alias = tables.accept, tables.alias
-    size = np.uint64(len(accept))
+def _draw_noise(tables: Any, group: Any, key: Any, counter: Any, number: Any, noise: Any) -> Any:
+    """Draw `number` words from one group of the noise distribution."""
+    first, last = tables.group_starts[group], tables.group_starts[group + 1]
+    words, accept, alias = tables.noise[first:last], tables.accept[first:last], tables.alias[first:last]
+    size = np.uint64(last - first)
     for place in range(number):
         bits = random_bits(key, counter + np.uint64(place))
         column = np.int32(((bits >> _32) * size) >> _32)
         # without a branch: which of the column's two words it is cannot be predicted
         is_other = np.int32((bits & _LOW_HALF) >= accept[column])
-        noise[place] = column + is_other * (alias[column] - column)
+        noise[place] = words[column] + is_other * (alias[column] - words[column])
     return counter + np.uint64(number)
 
 
@@ -354,7 +325,7 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
         for output in range(1 + negative, len(listed)):  # places of the last tile that stay empty
             listed[output] = at.spare + (output % tile) * stride
         counter = np.uint64(0)
-        sentence = part.first
+        sentence, group = part.first, part.group
         trained = 0
         while sentence < part.last:
             # a batch of whole sentences: everything random is drawn
@@ -362,7 +333,8 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
             alpha = np.float32(part.alpha_start + (part.alpha_end - part.alpha_start) * done)
             sentence, counter, n = _subsample(sentences, sentence, part.last, tables.keep, part.key, counter, scratch)
             counter = _draw_windows(settings, part.key, counter, n, scratch)
-            counter = _draw_noise(tables, part.key, counter, n * negative, scratch.noise)
+            counter = _draw_noise(tables, group, part.key, counter, n * negative, scratch.noise)
+            group = (group + 2) % GROUPS
             trained += n
             # and then every word is the centre once
             _set_factors(alpha, negative, tile, slots, factors)
