@@ -111,13 +111,46 @@ def test_the_command(w2v: W2V, lee: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert result.code == 0, result.err
     header, ours, theirs = (line.split("\t") for line in result.out.splitlines())
-    assert header == ["trainer", "words/s", "ratio", "seconds", "ratio", "MB"]
+    assert header == ["trainer", "words/s", "speed ratio", "seconds", "time ratio", "MB"]
     assert (ours[0], theirs[0], theirs[2], theirs[4]) == ("w2v numba", "gensim iterator", "1.00", "1.00")
     assert "round 1 w2v numba: " in result.err
     written = json.loads((tmp_path / "bench.json").read_text())
     assert [one["trainer"] for one in written["runs"]] == ["w2v numba", "gensim iterator"]
     assert written["config"]["word2vec"]["epochs"] == 1
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--baseline", "glove"], 2, "--baseline glove: is not among the trainers: w2v numba"),
+        (["--plot", "speed.gif"], 1, "speed.gif: a plot's name ends in .svg, .pdf, .png"),
+        (["--plot", "nowhere/speed.svg"], 1, "does not exist"),
+        (["-o", "nowhere/bench.json"], 1, "does not exist"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_round(
+    w2v: W2V, lee: Path, options: list[str], code: int, message: str
+) -> None:
+    result = w2v("bench", "train", lee, "--trainer", "numba", *options)
+    assert (result.code, message in result.err, "round" in result.err) == (code, True, False), result.err
+
+
+def test_a_plot_needs_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "find_spec", lambda name: None)
+    with pytest.raises(W2VError, match="needs matplotlib"):
+        bench.check_plot(tmp_path / "speed.svg")
+
+
+def test_what_the_others_are_compared_to() -> None:
+    chosen = trainers(["numba", "gensim corpus_file"], ["mine=x {input} {output}"])
+    assert bench.baseline_of(chosen, None) == "gensim corpus_file"
+    assert bench.baseline_of(trainers(["reference", "numba"], []), None) == "w2v reference"
+    assert [bench.baseline_of(chosen, name) for name in ("numba", "w2v numba", "mine")] == [
+        "w2v numba",
+        "w2v numba",
+        "mine",
+    ]
 
 
 def test_metrics_are_gensims(lee_run: Path) -> None:

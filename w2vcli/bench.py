@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from w2vcli import peers
+from w2vcli import outputs, peers
 from w2vcli.config import Config
 from w2vcli.engines import ENGINES
 from w2vcli.errors import ConfigError, W2VError
@@ -32,6 +32,7 @@ from w2vcli.model import load
 from w2vcli.sources import expand, open_bytes
 
 BASELINE = "gensim corpus_file"
+_PLOT_ENDINGS = (".svg", ".pdf", ".png")
 _PLACEHOLDERS = ("input", "output", "dim", "window", "negative", "sample", "min_count", "alpha", "epochs", "threads",
                  "sg", "cbow", "seed")  # fmt: skip
 
@@ -114,6 +115,34 @@ def trainers(names: Sequence[str], commands: Sequence[str]) -> dict[str, Trainer
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def baseline_of(chosen: Mapping[str, Trainer], name: str | None) -> str:
+    """Return which of the trainers the others are compared to: `name`, or Gensim's corpus_file, or the first.
+
+    Raises:
+        ConfigError: when there is no trainer of that name.
+    """
+    if name is None:
+        return BASELINE if BASELINE in chosen else next(iter(chosen))
+    if name not in chosen and f"w2v {name}" in chosen:
+        return f"w2v {name}"
+    if name not in chosen:
+        raise ConfigError([f"--baseline {name}: is not among the trainers: {', '.join(chosen)}"])
+    return name
+
+
+def check_plot(path: Path) -> None:
+    """Make sure that a plot can be drawn and written to `path`.
+
+    Raises:
+        W2VError: when matplotlib is not installed, `path` has another ending or its folder is not there.
+    """
+    if find_spec("matplotlib") is None:
+        raise W2VError("a plot needs matplotlib", "pip install 'w2vcli[plot]'")
+    if path.suffix not in _PLOT_ENDINGS:
+        raise W2VError(f"{path}: a plot's name ends in {', '.join(_PLOT_ENDINGS)}")
+    outputs.check_folder(path)
 
 
 def default_trainers() -> list[str]:
@@ -292,15 +321,9 @@ def as_json(runs: Sequence[Run], config: Config, baseline: str) -> dict[str, Any
 
 
 def plot(found: Sequence[Summary], path: Path) -> None:
-    """Draw speed and quality of every trainer to an .svg, .pdf or .png file.
+    """Draw speed and quality of every trainer to a file that `check_plot` has nothing against."""
+    from matplotlib.figure import Figure
 
-    Raises:
-        W2VError: when matplotlib is not installed or the file cannot be written.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise W2VError("a plot needs matplotlib", "pip install 'w2vcli[plot]'") from error
     figure = Figure(figsize=(6.4, 0.6 + 0.45 * len(found) * 2), layout="constrained")
     panels = figure.subplots(2, 1)
     named = [summary.trainer for summary in found]
@@ -313,7 +336,5 @@ def plot(found: Sequence[Summary], path: Path) -> None:
     panels[1].set_xlabel("analogies right, %")
     for panel in panels:
         panel.invert_yaxis()
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise W2VError(f"{path}: {error}") from error
+    with outputs.atomic_file(path) as stream:
+        figure.savefig(stream, format=path.suffix[1:])

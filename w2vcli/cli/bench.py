@@ -46,8 +46,13 @@ def train(
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="Runs of each; each has its seed.")] = 5,
     baseline: Annotated[
-        str, typer.Option("--baseline", metavar="NAME", help="What the others are compared to.")
-    ] = "gensim corpus_file",
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="NAME",
+            help="The trainer that the others are compared to; if not given, gensim corpus_file, or the first.",
+        ),
+    ] = None,
     quality: Annotated[bool, typer.Option("--quality/--no-quality", help="Score every model.")] = True,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write every run to this JSON file.")
@@ -70,15 +75,20 @@ def train(
     form = format_of(as_json, as_tsv)
     settings = resolve(config, overrides or ()).config
     chosen = benchmarks.trainers(trainer or benchmarks.default_trainers(), peer or ())
+    compared_to = benchmarks.baseline_of(chosen, baseline)
+    if output is not None:
+        outputs.check_folder(output)
+    if plot is not None:
+        benchmarks.check_plot(Path(plot))
     runs = []
     for run in benchmarks.bench_train(corpus, settings, chosen, rounds, quality):
         runs.append(run)
         if not quiet:
             speed = f", {quantity(run.words_per_second)} words/s" if run.words_per_second else ""
             note(f"round {run.round + 1} {run.trainer}: {run.seconds:.1f} s{speed}")
-    found = benchmarks.summaries(runs, baseline)
+    found = benchmarks.summaries(runs, compared_to)
     if output is not None:
-        text = json.dumps(benchmarks.as_json(runs, settings, baseline), indent=1) + "\n"
+        text = json.dumps(benchmarks.as_json(runs, settings, compared_to), indent=1) + "\n"
         outputs.write_text(Path(output), text)
     if plot is not None:
         benchmarks.plot(found, Path(plot))
@@ -86,7 +96,15 @@ def train(
         for summary in found:
             print_json(vars(summary))
         return
-    columns = ("trainer", "words/s", "ratio", "seconds", "ratio", "MB", *(found[0].scores if quality else ()))
+    columns = (
+        "trainer",
+        "words/s",
+        "speed ratio",
+        "seconds",
+        "time ratio",
+        "MB",
+        *(found[0].scores if quality else ()),
+    )
     rows = [
         (
             summary.trainer,
