@@ -35,7 +35,7 @@ from w2vcli.sources import Source, names, open_bytes
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import Vocab
 
-CHUNK_BYTES = 1 << 20  # so that a chunk's words stay in a core's cache
+CHUNK_BYTES = 1 << 21  # so that a chunk's words stay in a core's cache
 _RENUMBER_WORDS = 1_000_000
 UNDECODABLE = "\ufffd"
 _PARALLEL_SOURCES = 4  # read ahead at once
@@ -629,7 +629,11 @@ def encode(
             sentences = offsets.size - 1
         vocab, ids_of_identities = counter.merger.finish()
         _not_empty(vocab, sources)
-        _renumber(temporary / "ids.npy", ids_of_identities, workers)
+        with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
+            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool)
+            vocab.save(vocab_path)
+            doubts = _doubts(vocab)
+            list(renumbered)
         meta = {
             "fingerprint": counter.fingerprint(),
             "words": words,
@@ -638,24 +642,29 @@ def encode(
             "split": counter.split,
             "dropped_words": counter.merger.dropped_words,
             "dropped": counter.merger.dropped,
-            **_doubts(vocab),
+            **doubts,
             "sources": stamps if None not in stamps else None,
         }
         (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
-        vocab.save(vocab_path)
 
 
 def _doubts(vocab: Vocab) -> dict[str, int]:
-    """Return how many words of the text show that something is wrong with it."""
-    counted = list(zip(vocab.words, vocab.counts.tolist(), strict=True))
+    """Return how many words of the text show that something is wrong with it: bad bytes, or punctuation at the end."""
+    text = "\n".join([*vocab.words, ""])
+    broken = [UNDECODABLE in word for word in vocab.words] if UNDECODABLE in text else []
+    letters = np.frombuffer(text.encode(), dtype=np.uint8)
+    ends = np.flatnonzero(letters == ord("\n"))
+    is_punctuated = np.isin(letters[ends - 1], np.frombuffer(b".,;:!?", dtype=np.uint8)) & (
+        np.diff(ends, prepend=-1) > 2
+    )
     return {
-        "undecodable": sum([number for word, number in counted if UNDECODABLE in word]),
-        "punctuated": sum([number for word, number in counted if word[-1] in ".,;:!?" and len(word) > 1]),
+        "undecodable": int(vocab.counts[np.flatnonzero(broken)].sum()),
+        "punctuated": int(vocab.counts[is_punctuated].sum()),
     }
 
 
-def _renumber(path: Path, numbers: Ids, workers: int) -> None:
-    """Replace every id in the file by its number, in place."""
+def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Begin to replace every id in the file by its number, in place; it is done when the iteration is through."""
     ids = NpyFile(path, np.int32)
 
     def renumber(start: int) -> None:
@@ -663,5 +672,4 @@ def _renumber(path: Path, numbers: Ids, workers: int) -> None:
         _replace(part, numbers)
         ids.overwrite(start, part)
 
-    with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
-        list(pool.map(renumber, range(0, len(ids), _RENUMBER_WORDS)))
+    return pool.map(renumber, range(0, len(ids), _RENUMBER_WORDS))
