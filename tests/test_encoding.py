@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from w2vcli import encoding
 from w2vcli.corpus import Block, Corpus
-from w2vcli.encoding import Merger, WordCounter, count, cut, encode, number_words
+from w2vcli.encoding import PADDING, Merger, WordCounter, count, cut, encode, number_words
 from w2vcli.errors import W2VError
 from w2vcli.sources import expand
 from w2vcli.vocab import Vocab
@@ -129,11 +129,11 @@ def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
 
 def test_more_words_than_the_tables_begin_with() -> None:
     words = [f"{number:x}" for number in range(100_000)]
-    numbered = number_words(" ".join(words).encode() + b"\n" * 50_000)
+    numbered = number_words(" ".join(words).encode() + b"\n" * 50_000 + PADDING)
     assert numbered.ids.tolist() == list(range(100_000))
     assert len(numbered.lengths) == 50_000
     merger = Merger()
-    merger.add(number_words(b"ffff"))
+    merger.add(number_words(b"ffff" + PADDING))
     identities = merger.add(numbered)
     assert identities[0xFFFF] == 0
     vocab, _ = merger.finish()
@@ -158,9 +158,23 @@ def test_other_encodings_with_a_byte_order_mark(tmp_path: Path, codec: str) -> N
 
 def test_a_word_without_end_is_cut_between_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "CHUNK_BYTES", 100)
-    chunks = list(cut([("ä" * 333).encode(), b"x", ("東" * 200).encode()]))
+    chunks = [chunk[:-8] for chunk in cut([("ä" * 333).encode(), b"x", ("東" * 200).encode()])]
     assert b"".join(chunks).decode() == "ä" * 333 + "x" + "東" * 200
     assert all(len(chunk) <= 400 and chunk.decode() for chunk in chunks)
+
+
+@given(st.lists(st.binary(max_size=40)), st.integers(4, 60))
+def test_chunks_are_the_text(pieces: list[bytes], chunk_bytes: int) -> None:
+    chunks = cut_with(chunk_bytes, pieces)
+    assert all(chunk.endswith(PADDING) and 8 < len(chunk) <= 4 * chunk_bytes + 8 for chunk in chunks)
+    assert b"".join(chunk[:-8] for chunk in chunks) == b"".join(pieces)
+    assert chunks == cut_with(chunk_bytes, [b"".join(pieces)])
+
+
+def cut_with(chunk_bytes: int, pieces: list[bytes]) -> list[bytearray]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "CHUNK_BYTES", chunk_bytes)
+        return list(cut(pieces))
 
 
 # ---------------------------------------------------------------- memory
@@ -169,13 +183,13 @@ def test_a_word_without_end_is_cut_between_characters(monkeypatch: pytest.Monkey
 def test_rare_words_are_dropped_at_the_limit_by_hand() -> None:
     """A limit of six one-letter words: at the seventh, the rarest go until three or fewer are left."""
     merger = Merger(6 * (Merger.BYTES_A_WORD + 2))
-    first = merger.add(number_words(b"a a a b b c d e f f"))
+    first = merger.add(number_words(b"a a a b b c d e f f" + PADDING))
     assert first.tolist() == [0, 1, 2, 3, 4, 5]
     assert merger.dropped_words == 0
-    second = merger.add(number_words(b"g a"))
+    second = merger.add(number_words(b"g a" + PADDING))
     assert second.tolist() == [6, 0]
     assert (merger.dropped_words, merger.dropped) == (4, 4)  # c, d, e and g, once each; then a 4, b 2, f 2 are left
-    third = merger.add(number_words(b"c f h"))
+    third = merger.add(number_words(b"c f h" + PADDING))
     assert third.tolist() == [7, 5, 8]  # c counts again, as a new word
     vocab, ids = merger.finish()
     assert vocab.words == ["a", "f", "b", "c", "h"]

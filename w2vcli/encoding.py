@@ -48,7 +48,9 @@ _ALL_0X21, _ALL_0X80 = np.uint64(0x2121212121212121), np.uint64(0x80808080808080
 _LOW_HALF = 0xFFFFFFFF
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _KEY_BYTES = 8
-_PADDING = 8
+PADDING = bytes(8)
+"""Follows every chunk, so that eight bytes can be read from any place in it."""
+_PADDED = len(PADDING)
 _WORD, _SPACE, _LINE_END, _PERHAPS_SPACE = 0, 1, 2, 3
 
 
@@ -89,17 +91,33 @@ def _wide_space(text: Any, place: Any) -> Any:
 
 
 @njit(forceinline=True)
+def _mixed(key: Any) -> Any:
+    """Return a key in which the high half depends on all bits."""
+    return (key ^ (key >> _32)) * _PRIME
+
+
+@njit(forceinline=True)
 def _first_slot(key: Any, mask: Any) -> Any:
-    mixed = key * _PRIME
-    return (mixed ^ (mixed >> _32)) & mask
+    return (_mixed(key) >> _32) & mask
 
 
-@njit
-def _is_same(a: Any, a_start: Any, b: Any, b_start: Any, length: Any) -> Any:
+@njit(forceinline=True)
+def _plain_bytes(eight: Any) -> Any:
+    """Return eight bytes without those from the first on that may end a word, and how many bits are left."""
+    # `ends_word` has the top bit of every byte that is below 0x21 or above 0x7F; bits above the lowest may be wrong
+    ends_word = ((eight - _ALL_0X21) | eight) & _ALL_0X80
+    bits = trailing_zeros(ends_word) & ~_7
+    return (eight & ((_1 << bits) - _1) if bits < 64 else eight), bits
+
+
+@njit(forceinline=True)
+def _is_same(a: Any, b: Any, length: Any) -> Any:
+    """Whether the same bytes, more than eight, stand at two addresses."""
     offset = 0
-    while offset < length and a[a_start + offset] == b[b_start + offset]:
-        offset += 1
-    return offset == length
+    while offset + _KEY_BYTES < length and read_uint64(a + offset) == read_uint64(b + offset):
+        offset += _KEY_BYTES
+    last = length - _KEY_BYTES
+    return offset >= last and read_uint64(a + last) == read_uint64(b + last)
 
 
 @compiled
@@ -114,24 +132,28 @@ def _fill(table: Any, numbers: Any, lengths: Any, keys: Any) -> Any:
 
 
 @compiled
-def _number_words(text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, table: Any, distinct_words: Any) -> Any:
+def _number_words(
+    text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, table: Any, starts: Any, word_lengths: Any, keys: Any,
+    counts: Any,
+) -> Any:  # fmt: skip
     """Do the work of `number_words` from where `state` says, until the text ends or one of the arrays is full.
 
     text: after its end there are eight bytes more.
     state: int64 (5,): place in the text, words, distinct words, lines, words before the line.
-    table: as above. distinct_words: starts, lengths, keys, counts, as `number_words` returns them.
+    table: as above. starts, word_lengths, keys, counts: of the distinct words.
     """
-    starts, word_lengths, keys, counts = distinct_words
     place, n, distinct, lines, line_start = state
-    size, mask, address = len(text) - _PADDING, np.uint64(len(table) - 1), text.ctypes.data
+    size, mask, address = len(text) - _PADDED, np.uint64(len(table) - 1), text.ctypes.data
     while place < size and distinct < len(starts) and lines < len(lengths):
-        # up to eight bytes at once: `ends_word` has the top bit of every byte that is below 0x21 or above 0x7F;
-        # (bits above the lowest one may be wrong)
-        start, key = place, read_uint64(address + place)
-        ends_word = ((key - _ALL_0X21) | key) & _ALL_0X80
-        plain = trailing_zeros(ends_word) & ~_7
-        key = key & ((_1 << plain) - _1) if plain < 64 else key
-        place += np.int64(plain >> _3)
+        # eight bytes at a time
+        start = place
+        key, bits = _plain_bytes(read_uint64(address + place))
+        place += np.int64(bits >> _3)
+        while bits == 64:
+            more, bits = _plain_bytes(read_uint64(address + place))
+            if bits:
+                key = _mixed(key) ^ more
+            place += np.int64(bits >> _3)
         # then byte by byte, up to white space
         kind, skip = _WORD, 1
         while place < size:
@@ -146,7 +168,7 @@ def _number_words(text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, tab
             if place - start < _KEY_BYTES:
                 key |= np.uint64(byte) << np.uint64(8 * (place - start))
             else:
-                key = (key ^ np.uint64(byte)) * _PRIME
+                key = _mixed(key) ^ np.uint64(byte)
             place += 1
         length = place - start
         if length:
@@ -161,7 +183,7 @@ def _number_words(text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, tab
                     break
                 if table[slot, 0] == key and (found & _LOW_HALF) == length:
                     word = (found >> 32) - 1
-                    if length <= _KEY_BYTES or _is_same(text, starts[word], text, start, length):
+                    if length <= _KEY_BYTES or _is_same(address + starts[word], address + start, length):
                         break
                 slot = (slot + _1) & mask
             counts[word] += 1
@@ -185,7 +207,7 @@ def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: A
     """
     starts, lengths, keys, counts = words
     all_starts, all_lengths, all_keys, all_counts = merged
-    mask = np.uint64(len(table) - 1)
+    mask, address, pool_address = np.uint64(len(table) - 1), text.ctypes.data, pool.ctypes.data
     for word in range(len(keys)):
         key, length = keys[word], lengths[word]
         slot = _first_slot(key, mask)
@@ -203,7 +225,7 @@ def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: A
                 break
             if table[slot, 0] == key and (found & _LOW_HALF) == length:
                 number = (found >> 32) - 1
-                if length <= _KEY_BYTES or _is_same(pool, all_starts[number], text, starts[word], length):
+                if length <= _KEY_BYTES or _is_same(pool_address + all_starts[number], address + starts[word], length):
                     break
             slot = (slot + _1) & mask
         all_counts[number] += counts[word]
@@ -273,23 +295,23 @@ class Numbered(NamedTuple):
     distinct: Distinct
 
 
-def number_words(chunk: bytes) -> Numbered:
-    """Number the words of a piece of text that is cut at white space.
+def number_words(chunk: bytes | bytearray) -> Numbered:
+    """Number the words of a chunk of text that is cut at white space and ends in PADDING.
 
-    >>> numbered = number_words(b"to be or\\nnot to be")
+    >>> numbered = number_words(b"to be or\\nnot to be" + PADDING)
     >>> numbered.ids.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
     ([0, 1, 2, 3, 0, 1], [3], [2, 2, 1, 1])
     """
-    text = np.frombuffer(chunk + bytes(_PADDING), dtype=np.uint8)
+    text = np.frombuffer(chunk, dtype=np.uint8)
     ids = np.empty(len(text) // 2 + 1, dtype=np.int32)
     lengths = np.empty(1 << 15, dtype=np.int64)
     distinct = Distinct.empty(1 << 15)
     table = np.zeros((1 << 16, 2), dtype=np.uint64)
     state = np.zeros(5, dtype=np.int64)
     while True:
-        _number_words(text, _KINDS, state, ids, lengths, table, tuple(distinct))
+        _number_words(text, _KINDS, state, ids, lengths, table, *distinct)
         place, words, size, lines, _ = state.tolist()
-        if place >= len(text) - _PADDING:
+        if place >= len(text) - len(PADDING):
             return Numbered(text, ids[:words], lengths[:lines], distinct.head(size))
         if lines == len(lengths):
             lengths = np.concatenate((lengths, np.empty_like(lengths)))
@@ -299,29 +321,47 @@ def number_words(chunk: bytes) -> Numbered:
             distinct = distinct.grown(2 * size)
 
 
-def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def cut(pieces: Iterable[bytes]) -> Iterator[bytearray]:
     """Cut text, given in any pieces, into chunks of about CHUNK_BYTES at white space: line ends where there are any.
 
-    A word of several chunks is cut too, between characters; for the memory's sake.
+    A word of several chunks is cut too, between characters; for the memory's sake. After every chunk comes PADDING.
     """
-    text = b""
-    size = CHUNK_BYTES
+    chunk, used, size = bytearray(CHUNK_BYTES), 0, CHUNK_BYTES
     for piece in pieces:
-        text += piece
-        while len(text) > size:
-            end = max(text.rfind(b"\n", 0, size), text.rfind(b"\r", 0, size)) + 1
-            end = end or max(text.rfind(b" ", 0, size), text.rfind(b"\t", 0, size)) + 1
+        rest = memoryview(piece)
+        while len(rest) > size - used:
+            taken = size - used
+            chunk[used:size], rest, used = rest[:taken], rest[taken:], size
+            end = _last_place_to_cut(chunk)
             if not end and size < 4 * CHUNK_BYTES:
                 size += CHUNK_BYTES
+                chunk.extend(bytes(CHUNK_BYTES))
                 continue
-            if not end:
-                end = size
-                while end > size - 4 and text[end] & 0xC0 == 0x80:  # within a character
-                    end -= 1
-            yield text[:end]
-            text, size = text[end:], CHUNK_BYTES
-    if text:
-        yield text
+            end = end or _last_character(chunk)
+            following = bytearray(CHUNK_BYTES)
+            used, size = size - end, CHUNK_BYTES
+            following[:used] = memoryview(chunk)[end:]
+            chunk[end:] = PADDING
+            yield chunk
+            chunk = following
+        chunk[used : used + len(rest)] = rest
+        used += len(rest)
+    if used:
+        chunk[used:] = PADDING
+        yield chunk
+
+
+def _last_place_to_cut(text: bytearray) -> int:
+    end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    return end or max(text.rfind(b" "), text.rfind(b"\t")) + 1
+
+
+def _last_character(text: bytearray) -> int:
+    """Return where the last character of a text begins, which may not be complete; at most four bytes from the end."""
+    end = len(text) - 1
+    while end > len(text) - 4 and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
 
 
 # ---------------------------------------------------------------- the vocabulary
@@ -443,7 +483,7 @@ class _ReadAhead:
         """As stored, so far."""
         self.digest = hashlib.sha256()
         """Of the decompressed text, once it is read."""
-        self._chunks: queue.Queue[bytes | BaseException | None] = queue.Queue(8)
+        self._chunks: queue.Queue[bytearray | BaseException | None] = queue.Queue(8)
         self._is_wanted = True
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -462,7 +502,7 @@ class _ReadAhead:
     def _progress(self, read: int) -> None:
         self.bytes_read = read
 
-    def _put(self, item: bytes | BaseException | None) -> None:
+    def _put(self, item: bytearray | BaseException | None) -> None:
         while self._is_wanted:
             try:
                 self._chunks.put(item, timeout=0.1)
@@ -470,7 +510,7 @@ class _ReadAhead:
             except queue.Full:
                 continue
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytearray]:
         while (item := self._chunks.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
@@ -525,7 +565,7 @@ class WordCounter:
                 read_before += reader.source.size or 0
                 readers.extend(opened(1))
 
-    def _merged(self, chunks: Iterable[bytes], pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
+    def _merged(self, chunks: Iterable[bytearray], pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
         """Yield the chunks in their order; workers number them ahead, and replace numbers by identities."""
 
         def replaced(numbered: Numbered, identities: NDArray[np.int32]) -> Ids:
