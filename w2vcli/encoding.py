@@ -673,7 +673,7 @@ def encode(
             renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool)
             vocab.save(vocab_path)
             doubts = _doubts(vocab)
-            list(renumbered)
+            renumbered.result()
         meta = {
             "fingerprint": counter.fingerprint(),
             "words": words,
@@ -703,8 +703,8 @@ def _doubts(vocab: Vocab) -> dict[str, int]:
     }
 
 
-def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor) -> Iterator[None]:
-    """Begin to replace every id in the file by its number, in place; it is done when the iteration is through."""
+def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor) -> Future[None]:
+    """Begin to replace every id in the file by its number, in place."""
     ids = NpyFile(path, np.int32)
 
     def renumber(start: int) -> None:
@@ -712,4 +712,11 @@ def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor) -> Iterator[No
         _replace(part, numbers)
         ids.overwrite(start, part)
 
-    return pool.map(renumber, range(0, len(ids), _RENUMBER_WORDS))
+    parts = [pool.submit(renumber, start) for start in range(0, len(ids), _RENUMBER_WORDS)]
+
+    def finish() -> None:
+        for part in parts:
+            part.result()
+        outputs.sync_file(path)  # here rather than with the rest of the folder: there are other things to do meanwhile
+
+    return pool.submit(finish)

@@ -109,6 +109,12 @@ def _translated(path: str | Path) -> Iterator[None]:
         raise W2VError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def sync_file(path: Path) -> None:
+    """Flush what was written to a file to disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename in it survives a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -214,8 +220,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             for entry in temporary.iterdir():
-                with entry.open("rb") as stream:
-                    os.fsync(stream.fileno())
+                sync_file(entry)
             sync_folder(temporary)
             if path.exists():
                 path.rename(previous)
