@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from w2vcli import encoding
 from w2vcli.corpus import Block, Corpus
-from w2vcli.encoding import PADDING, Merger, WordCounter, count, cut, encode, number_words
+from w2vcli.encoding import PADDING, Cutter, Merger, Numbered, WordCounter, Workspace, count, encode
 from w2vcli.errors import W2VError
 from w2vcli.sources import expand
 from w2vcli.vocab import Vocab
@@ -116,8 +116,8 @@ def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
         patch.setattr(encoding, "CHUNK_BYTES", max(chunk_bytes, longest + 8))
         merger = Merger()
         identities, ended = [], 0
-        for chunk in cut([text[:7], text[7:]]):
-            numbered = number_words(chunk)
+        for chunk in Cutter().chunks([text[:7], text[7:]]):
+            numbered = Workspace().number_words(chunk)
             identities += merger.add(numbered)[numbered.ids].tolist()
             ended += len(numbered.lengths)
     vocab, ids = merger.finish()
@@ -127,13 +127,25 @@ def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
     assert dict(zip(vocab.words, vocab.counts.tolist(), strict=True)) == Counter(words)
 
 
+def number_words(text: bytes) -> Numbered:
+    return Workspace().number_words(np.frombuffer(text + PADDING, dtype=np.uint8))
+
+
+def test_a_workspace_is_used_again() -> None:
+    space = Workspace()
+    for text, ids in [(b"a b a", [0, 1, 0]), (b"b c", [0, 1]), (b"c " * 70_000, [0] * 70_000), (b"b", [0])]:
+        numbered = space.number_words(np.frombuffer(text + PADDING, dtype=np.uint8))
+        assert numbered.ids.tolist() == ids
+        assert numbered.distinct.counts.tolist() == np.bincount(ids).tolist()
+
+
 def test_more_words_than_the_tables_begin_with() -> None:
     words = [f"{number:x}" for number in range(100_000)]
-    numbered = number_words(" ".join(words).encode() + b"\n" * 50_000 + PADDING)
+    numbered = number_words(" ".join(words).encode() + b"\n" * 50_000)
     assert numbered.ids.tolist() == list(range(100_000))
     assert len(numbered.lengths) == 50_000
     merger = Merger()
-    merger.add(number_words(b"ffff" + PADDING))
+    merger.add(number_words(b"ffff"))
     identities = merger.add(numbered)
     assert identities[0xFFFF] == 0
     vocab, _ = merger.finish()
@@ -158,7 +170,8 @@ def test_other_encodings_with_a_byte_order_mark(tmp_path: Path, codec: str) -> N
 
 def test_a_word_without_end_is_cut_between_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "CHUNK_BYTES", 100)
-    chunks = [chunk[:-8] for chunk in cut([("ä" * 333).encode(), b"x", ("東" * 200).encode()])]
+    pieces = [("ä" * 333).encode(), b"x", ("東" * 200).encode()]
+    chunks = [chunk[:-8].tobytes() for chunk in Cutter().chunks(pieces)]
     assert b"".join(chunks).decode() == "ä" * 333 + "x" + "東" * 200
     assert all(len(chunk) <= 400 and chunk.decode() for chunk in chunks)
 
@@ -171,10 +184,16 @@ def test_chunks_are_the_text(pieces: list[bytes], chunk_bytes: int) -> None:
     assert chunks == cut_with(chunk_bytes, [b"".join(pieces)])
 
 
-def cut_with(chunk_bytes: int, pieces: list[bytes]) -> list[bytearray]:
+def cut_with(chunk_bytes: int, pieces: list[bytes]) -> list[bytes]:
+    """With the memory of each chunk used again as soon as the next one is there."""
+    found = []
+    cutter = Cutter()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoding, "CHUNK_BYTES", chunk_bytes)
-        return list(cut(pieces))
+        for chunk in cutter.chunks(pieces):
+            found.append(chunk.tobytes())
+            cutter.take_back(chunk)
+    return found
 
 
 # ---------------------------------------------------------------- memory
@@ -183,13 +202,13 @@ def cut_with(chunk_bytes: int, pieces: list[bytes]) -> list[bytearray]:
 def test_rare_words_are_dropped_at_the_limit_by_hand() -> None:
     """A limit of six one-letter words: at the seventh, the rarest go until three or fewer are left."""
     merger = Merger(6 * (Merger.BYTES_A_WORD + 2))
-    first = merger.add(number_words(b"a a a b b c d e f f" + PADDING))
+    first = merger.add(number_words(b"a a a b b c d e f f"))
     assert first.tolist() == [0, 1, 2, 3, 4, 5]
     assert merger.dropped_words == 0
-    second = merger.add(number_words(b"g a" + PADDING))
+    second = merger.add(number_words(b"g a"))
     assert second.tolist() == [6, 0]
     assert (merger.dropped_words, merger.dropped) == (4, 4)  # c, d, e and g, once each; then a 4, b 2, f 2 are left
-    third = merger.add(number_words(b"c f h" + PADDING))
+    third = merger.add(number_words(b"c f h"))
     assert third.tolist() == [7, 5, 8]  # c counts again, as a new word
     vocab, ids = merger.finish()
     assert vocab.words == ["a", "f", "b", "c", "h"]
