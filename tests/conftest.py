@@ -7,11 +7,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 from gensim.test.utils import datapath
 
 from w2vcli.preprocessing import preprocess
 
+hypothesis.settings.register_profile("untimed", deadline=None)  # nothing depends on how busy the machine is
+hypothesis.settings.load_profile("untimed")
 for name in [name for name in os.environ if name.startswith("W2V_")]:
     del os.environ[name]  # a user's settings are not the tests'
 

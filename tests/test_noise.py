@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -15,7 +15,6 @@ def zipf(size: int) -> NDArray[np.float64]:
     return weights
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60))
 def test_the_alias_table_is_the_distribution(weights: list[float]) -> None:
     """What the columns give to each word, added up, is its probability."""

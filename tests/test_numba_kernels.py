@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
 import pytest
 
-from w2vcli.engines import noise
+from w2vcli.corpus import Block
+from w2vcli.engines import noise, numba_engine, reference
 from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.numba_engine import NumbaEngine
 from w2vcli.engines.numba_kernels import random_bits
@@ -40,12 +42,12 @@ def test_subsampling_keeps_whole_sentences_and_their_bounds() -> None:
     sentences = kernels.Sentences(ids, np.array([0, 6, 8]), np.array([6, 8, 11]))
     _, scratch = memory(6)
     keep = tables([0, 1, 1], [1]).keep  # word 0 never, 1 and 2 always, 7 is left out
-    sentence, counter, n = kernels._subsample(sentences, 0, 3, keep, np.uint64(1), np.uint64(0), scratch)
+    sentence, counter, n = kernels._subsample(sentences, 0, 3, 6, keep, np.uint64(1), np.uint64(0), scratch)
     assert (sentence, int(counter), n) == (2, 8, 4)  # the third does not fit any more
     assert scratch.words[:4].tolist() == [1, 1, 2, 1]
     assert scratch.begins[:4].tolist() == [0] * 4
     assert scratch.ends[:4].tolist() == [4] * 4
-    sentence, counter, n = kernels._subsample(sentences, 2, 3, keep, np.uint64(1), counter, scratch)
+    sentence, counter, n = kernels._subsample(sentences, 2, 3, 6, keep, np.uint64(1), counter, scratch)
     assert (sentence, int(counter), n) == (3, 11, 3)
 
 
@@ -53,7 +55,9 @@ def test_subsampling_keeps_the_share_it_should() -> None:
     ids = np.zeros(40_000, dtype=np.int32)
     sentences = kernels.Sentences(ids, np.array([0]), np.array([len(ids)]))
     _, scratch = memory(len(ids))
-    _, _, n = kernels._subsample(sentences, 0, 1, tables([0.3], [1]).keep, np.uint64(5), np.uint64(0), scratch)
+    _, _, n = kernels._subsample(
+        sentences, 0, 1, len(ids), tables([0.3], [1]).keep, np.uint64(5), np.uint64(0), scratch
+    )
     assert n / len(ids) == pytest.approx(0.3, abs=0.01)
 
 
@@ -94,6 +98,110 @@ def test_tiles_and_padding(lanes: int, negative: int, vector_size: int) -> None:
     np.testing.assert_allclose(ends[0].wv.vectors, ends[1].wv.vectors, atol=2e-6)
     np.testing.assert_allclose(ends[0].syn1neg, ends[1].syn1neg, atol=2e-6)
     assert ends[0].wv.vectors.shape == (3, vector_size)
+
+
+def replay(engine: NumbaEngine, model: Any, block: Block, part: kernels.Part) -> None:
+    """Train `model` on a part with the reference's steps, and what the kernels draw for it."""
+    assert engine._prepared is not None
+    options, tables = engine._prepared.settings, engine._prepared.tables
+    sentences = kernels.Sentences(block.ids, *block.spans())
+    scratch = kernels.scratch(options, part.batch, 16, 16)
+    sentence, counter, group = part.first, np.uint64(0), part.group
+    inputs, outputs = model.wv.vectors, model.syn1neg
+    while sentence < part.last:
+        alpha = part.alpha_start + (part.alpha_end - part.alpha_start) * (sentence - part.first) / (
+            part.last - part.first
+        )
+        sentence, counter, n = kernels._subsample(
+            sentences, sentence, part.last, part.batch, tables.keep, part.key, np.uint64(counter), scratch
+        )
+        counter = kernels._draw_windows(options, part.key, np.uint64(counter), n, scratch)
+        number = n * options.negative
+        counter = kernels._draw_noise(tables, group, part.key, np.uint64(counter), number, scratch.noise)
+        group = (group + 2) % noise.GROUPS
+        negatives = scratch.noise[:number].astype(np.int64).reshape(n, options.negative)
+        for centre in range(n):
+            places = [place for place in range(scratch.begins[centre], scratch.ends[centre]) if place != centre]
+            word, contexts = int(scratch.words[centre]), scratch.words[places]
+            if not places:
+                continue
+            if model.sg:
+                reference.window_step(inputs, outputs, word, contexts, negatives[centre], alpha)
+            else:
+                reference.cbow_step(
+                    inputs, outputs, word, contexts, negatives[centre], alpha, bool(model.cbow_mean),
+                    reference.train_at_once,
+                )  # fmt: skip
+
+
+@pytest.mark.parametrize("lanes", [8, 16])
+@pytest.mark.parametrize("negative", [1, 5, 6, 8, 15, 20])
+@pytest.mark.parametrize("model", [{"sg": 1}, {"sg": 0}, {"sg": 0, "cbow_mean": 0}])
+@pytest.mark.parametrize("vector_size", [10, 40])
+def test_any_outputs_against_the_reference(
+    lanes: int, negative: int, model: dict[str, int], vector_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the noise that the kernels draw, many different rows in a window, words left out and words subsampled."""
+    words = 60
+    rng = np.random.default_rng(0)
+    # in a sentence no word twice: a context twice in the window is another test
+    block = block_of([rng.permutation(words + 3)[:12].tolist() for _ in range(40)])
+    settings = {"vector_size": vector_size, "window": 4, "negative": negative, "sample": 0.02, **model}
+    ours, theirs = (model_of([100] * words, **settings) for _ in range(2))
+    for one in (ours, theirs):
+        one.wv.vectors *= 5
+        one.syn1neg[:] = np.random.default_rng(9).normal(0, 0.2, one.syn1neg.shape)
+    before = ours.syn1neg.copy()
+    parts: list[kernels.Part] = []
+    make_parts = numba_engine._parts
+
+    def noted_parts(*given: Any) -> list[kernels.Part]:
+        parts.extend(make_parts(*given))
+        return parts
+
+    monkeypatch.setattr(numba_engine, "_parts", noted_parts)
+    engine = NumbaEngine(lanes)
+    engine.train_block(ours, block, 0.05, 0.02, np.random.default_rng(3))
+    for part in parts:
+        replay(engine, theirs, block, part)
+    assert np.abs(theirs.syn1neg - before).max() > 0.005
+    np.testing.assert_allclose(ours.wv.vectors, theirs.wv.vectors, atol=5e-6)
+    np.testing.assert_allclose(ours.syn1neg, theirs.syn1neg, atol=5e-6)
+
+
+def test_what_was_trained_before_changes_no_draw() -> None:
+    """A long sentence in the first block; the second trains alike with the same engine and with a new one."""
+    rng = np.random.default_rng(2)
+    first = block_of([rng.integers(0, 300, 9000).tolist()])
+    second = block_of([rng.integers(0, 300, 12).tolist() for _ in range(2000)])
+    ends = []
+    for is_new in (False, True):
+        model = model_of([1000] * 300, vector_size=16)
+        engine = NumbaEngine()
+        engine.train_block(model, first, 0.05, 0.05, np.random.default_rng(3))
+        engine = NumbaEngine() if is_new else engine
+        engine.train_block(model, second, 0.05, 0.05, np.random.default_rng(4))
+        ends.append((model.wv.vectors.copy(), model.syn1neg.copy()))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    np.testing.assert_array_equal(ends[0][1], ends[1][1])
+
+
+def test_settings_changed_between_blocks() -> None:
+    model = model_of([100] * 30, negative=2)
+    block = block_of([list(range(30))] * 20)
+    engine = NumbaEngine()
+    engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(3))
+    model.negative, model.window = 20, 9
+    assert engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(3)) == 600
+    assert np.isfinite(model.syn1neg).all()
+
+
+def test_every_part_is_taken_once() -> None:
+    queues: list[Any] = [deque([0, 2, 4, 6]), deque([1, 3, 5])]
+    taken: list[Any] = [numba_engine._taken(queues, worker) for worker in (0, 1)]
+    assert [next(taken[0]), next(taken[1]), next(taken[0])] == [0, 1, 2]
+    assert list(taken[1]) == [3, 5, 6, 4]
+    assert list(taken[0]) == []
 
 
 def test_a_word_twice_in_the_window() -> None:

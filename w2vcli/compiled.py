@@ -13,8 +13,8 @@ from numba.extending import intrinsic
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `function` compiled by numba to run without the GIL, taken from numba's cache on disk where it is.
 
-    The cache is beside the source, else in the user's cache folder or $NUMBA_CACHE_DIR; where none of them can be
-    written, every process compiles anew.
+    The cache is in $NUMBA_CACHE_DIR if that is set, else beside the source, else in the user's cache folder; where
+    none of them can be written, every process compiles anew.
     """
     try:
         kernel = njit(nogil=True, cache=True)(function)

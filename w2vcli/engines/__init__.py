@@ -37,11 +37,12 @@ class Capabilities:
     threads: bool
     device: str = "cpu"
     shared_noise: bool = False
-    """Skip-gram's noise words are drawn once a centre, not once a pair."""
+    """Skip-gram's noise words are drawn once a centre, not once a pair; and in both models a window's pairs are stepped
+    at once, from the same old rows, not one after the other."""
 
 
 class Engine(Protocol):
-    """Updates a Gensim model's arrays in place."""
+    """Updates a Gensim model's arrays; it may replace them by others, so that they must be asked of the model again."""
 
     capabilities: Capabilities
 

@@ -1,7 +1,8 @@
 """The numba engine: skip-gram and CBOW with negative sampling, several times as fast as Gensim's kernels.
 
 What it computes is the reference engine's model with one difference: in skip-gram the noise words are drawn once for
-a centre and shared by its contexts, and all pairs of a window are stepped from the same old rows. Pairs, keep
+a centre and shared by its contexts, and all pairs of a window are stepped from the same old rows (but a context that
+is in the window twice is read again the second time). Pairs, keep
 probabilities and the noise distribution are the same; so is, measured, the quality. (Sharing noise between centres in
 succession as well would be faster still, but costs 1.6 points of analogies for two centres and 3.6 for four.)
 
@@ -49,8 +50,9 @@ class _Prepared:
     syn1neg: NDArray[np.float32]
 
     def is_of(self, model: Any) -> bool:
-        """Whether these are still the arrays of `model`."""
-        return self.model is model and self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
+        """Whether these are still the arrays and settings of `model`."""
+        same_arrays = self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
+        return self.model is model and same_arrays and self.settings == _settings(model)
 
 
 class NumbaEngine:
@@ -70,7 +72,7 @@ class NumbaEngine:
         options = _settings(settings)
         nothing = np.zeros(0, dtype=np.int64)
         sentences = kernels.Sentences(np.zeros(0, dtype=np.int32), nothing, nothing)
-        part = kernels.Part(0, 0, np.uint64(0), 0, 0.0, 0.0)
+        part = kernels.Part(0, 0, 1, np.uint64(0), 0, 0.0, 0.0)
         scratch = kernels.scratch(options, 1, self._lanes, self._lanes)
         tables = _tables(np.ones(1), np.ones(1))
         train = kernels.kernel(settings.sg == 0, settings.negative, self._lanes)
@@ -85,9 +87,9 @@ class NumbaEngine:
         if len(starts) == 0:
             return 0
         sentences = kernels.Sentences(block.ids, starts, ends)
-        parts = _parts(ends - starts, alpha_start, alpha_end, rng)
-        train = kernels.kernel(model.sg == 0, model.negative, self._lanes)
         batch = max(_BATCH_WORDS, int((ends - starts).max()))
+        parts = _parts(ends - starts, batch, alpha_start, alpha_end, rng)
+        train = kernels.kernel(model.sg == 0, prepared.settings.negative, self._lanes)
 
         def train_part(part: kernels.Part) -> int:
             scratch = self._take_scratch(prepared, batch)
@@ -96,12 +98,13 @@ class NumbaEngine:
             self._scratch.put(scratch)
             return trained
 
-        if model.workers == 1 or len(parts) == 1:
+        workers = min(model.workers, len(parts))
+        if workers == 1:
             trained = sum(map(train_part, parts))
         else:
             self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
-            queues = [deque(parts[worker :: model.workers]) for worker in range(model.workers)]
-            work = [_taken(queues, worker) for worker in range(model.workers)]
+            queues = [deque(parts[worker::workers]) for worker in range(workers)]
+            work = [_taken(queues, worker) for worker in range(workers)]
             trained = sum(self._pool.map(lambda taken: sum(map(train_part, taken)), work))
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
@@ -111,8 +114,10 @@ class NumbaEngine:
         if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
             tables = _tables(keep_probabilities(counts, model.sample), noise_probabilities(counts, model.ns_exponent))
-            inputs, outputs = self._padded(model.wv.vectors), self._padded(model.syn1neg)
-            model.wv.vectors, model.syn1neg = inputs[:, : model.vector_size], outputs[:, : model.vector_size]
+            inputs = self._padded(model.wv.vectors)
+            model.wv.vectors = inputs[:, : model.vector_size]  # frees the former ones before the others are copied
+            outputs = self._padded(model.syn1neg)
+            model.syn1neg = outputs[:, : model.vector_size]
             self._prepared = _Prepared(
                 model, _settings(model), tables, inputs, outputs, model.wv.vectors, model.syn1neg
             )
@@ -161,9 +166,9 @@ def _taken(queues: Sequence[deque[kernels.Part]], worker: int) -> Iterator[kerne
 
 
 def _parts(
-    lengths: NDArray[np.int64], alpha_start: float, alpha_end: float, rng: np.random.Generator
+    lengths: NDArray[np.int64], batch: int, alpha_start: float, alpha_end: float, rng: np.random.Generator
 ) -> list[kernels.Part]:
-    """Cut sentences of these lengths into parts of up to about _PART_WORDS words, an even number of them."""
+    """Cut sentences of these lengths into parts of up to about _PART_WORDS words; where they allow, an even number."""
     done = np.concatenate(([0], np.cumsum(lengths)))
     number = 2 * -(-int(done[-1]) // (2 * _PART_WORDS))
     cuts = np.unique(np.append(np.searchsorted(done, np.arange(number) * done[-1] // number), len(lengths)))
@@ -173,4 +178,4 @@ def _parts(
     each = zip(
         itertools.pairwise(cuts.tolist()), keys, groups.tolist(), itertools.pairwise(alphas.tolist()), strict=True
     )
-    return [kernels.Part(*bounds, key, group, *alpha) for bounds, key, group, alpha in each]
+    return [kernels.Part(*bounds, batch, key, group, *alpha) for bounds, key, group, alpha in each]

@@ -68,6 +68,8 @@ class Part(NamedTuple):
 
     first: int
     last: int
+    batch: int
+    """The most words of a batch; not what the scratch would hold, which differs from process to process."""
     key: np.uint64
     """Where its random numbers come from."""
     group: int
@@ -147,14 +149,16 @@ def random_bits(key: Any, counter: Any) -> Any:
 
 
 @njit
-def _subsample(sentences: Any, sentence: Any, last: Any, keep: Any, key: Any, counter: Any, scratch: Any) -> Any:
+def _subsample(
+    sentences: Any, sentence: Any, last: Any, batch: Any, keep: Any, key: Any, counter: Any, scratch: Any
+) -> Any:
     """Put the kept words of as many whole sentences as fit into the batch; `begins` and `ends` are their sentence's.
 
     Returns the next sentence, the next counter and the number of words.
     """
     left_out = len(keep) - 1
     n = 0
-    while sentence < last and n + sentences.ends[sentence] - sentences.starts[sentence] <= len(scratch.words):
+    while sentence < last and n + sentences.ends[sentence] - sentences.starts[sentence] <= batch:
         begin = n
         for place in range(sentences.starts[sentence], sentences.ends[sentence]):
             word = sentences.ids[place]
@@ -304,7 +308,7 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
     """
     tiles, tile = tiling(1 + negative, lanes)
     # numbers only: they are part of what numba's cache finds compiled functions by
-    is_cbow, in_place = int(cbow), int(tiles == 1)
+    is_cbow, in_place, groups = int(cbow), int(tiles == 1), GROUPS
     slots = tuple(vector_code.slots_of_outputs(lanes))
     version = vector_code.VERSION
 
@@ -331,10 +335,12 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
             # a batch of whole sentences: everything random is drawn
             done = (sentence - part.first) / (part.last - part.first)
             alpha = np.float32(part.alpha_start + (part.alpha_end - part.alpha_start) * done)
-            sentence, counter, n = _subsample(sentences, sentence, part.last, tables.keep, part.key, counter, scratch)
+            sentence, counter, n = _subsample(
+                sentences, sentence, part.last, part.batch, tables.keep, part.key, counter, scratch
+            )
             counter = _draw_windows(settings, part.key, counter, n, scratch)
             counter = _draw_noise(tables, group, part.key, counter, n * negative, scratch.noise)
-            group = (group + 2) % GROUPS
+            group = (group + 2) % groups
             trained += n
             # and then every word is the centre once
             _set_factors(alpha, negative, tile, slots, factors)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -26,8 +27,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from w2vcli import compiled
+
 SLOTS = 8
-VERSION = Path(__file__).stat().st_mtime_ns
+VERSION = crc32(Path(__file__).read_bytes() + Path(compiled.__file__).read_bytes())
 """For numba's cache, which looks at no file but a function's own: what this code is compiled into, it belongs to."""
 
 
@@ -119,8 +122,8 @@ class _Code:
         return self.builder.call(module.globals.get(name) or ir.Function(module, kind, name), arguments)
 
     def multiply_add(self, a: _Value, b: _Value, c: _Value) -> _Value:
-        """Return a * b + c."""
-        return self.call("fma", a, b, c)
+        """Return a * b + c, rounded once where the processor can."""
+        return self.call("fmuladd", a, b, c)
 
     def loop(
         self, number: _Value, start: Sequence[_Value], body: Callable[[_Value, list[_Value]], Sequence[_Value]]
@@ -145,7 +148,7 @@ class _Code:
         return carried
 
     def sigmoid(self, x: _Value) -> _Value:
-        """Return 1 / (1 + exp(-x)) in every lane, to a few units in the seventh digit; NaN stays NaN."""
+        """Return 1 / (1 + exp(-x)) in every lane, to within 1e-6."""
         builder = self.builder
         low, high = self.constant(-30), self.constant(30)
         x = builder.select(builder.fcmp_ordered("<", x, low), low, x)
