@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,6 +270,50 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
     )
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
+
+
+def test_signals_while_standard_input_is_awaited(tmp_path: Path) -> None:
+    """The second one stops it at once, and Python does not complain of the thread that reads."""
+    command = [sys.executable, "-m", "w2vcli", "train", "-", "-o", str(tmp_path / "run"), "--log-json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "run" / ".corpus.new").parent.exists():
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr is not None
+        assert "Fatal" not in process.stderr.read()
+
+
+def test_an_error_while_standard_input_is_awaited(tmp_path: Path) -> None:
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(bytes(range(48, 58)) * 1000)[:30])
+    command = [sys.executable, "-m", "w2vcli", "vocab", str(tmp_path / "cut.gz"), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.wait(60) == 1
+        assert process.stderr is not None
+        assert process.stderr.read().count("\n") == 1
+
+
+def test_the_first_run_says_once_that_it_compiles(lee: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "w2vcli", "train", str(lee), "-o", str(tmp_path / "run"), "--log-json"]
+    command += ["--set", "word2vec.epochs=1", "--engine", "numba"]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    said = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert said.count("compile") == 1
+    assert said[0] == "compile"
+    assert any((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_another_limit_to_the_vocabulary_encodes_again(lee: Path, tmp_path: Path) -> None:
+    distinct = []
+    for limit in ("1.2MB", "0.6MB"):
+        settings = {"word2vec": {"epochs": 1, "workers": 1}, "train": {"vocab_memory": limit}}
+        training.train(lee, tmp_path / "run", settings, force=True)
+        distinct.append(len((tmp_path / "run" / "vocab.tsv").read_text().splitlines()))
+    assert 0 < distinct[1] < distinct[0]
 
 
 def _resumed(event: dict[str, Any]) -> bool:

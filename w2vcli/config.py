@@ -103,7 +103,9 @@ class Word2Vec(_Section):
     seed: int = _setting(
         1, "Seed of every random choice; the same seed and one worker give the same vectors.", ge=0, lt=2**32
     )
-    workers: int = _setting(3, "Threads that train; 1 makes the run exactly repeatable.", "the number of cores", ge=1)
+    workers: int = _setting(
+        3, "Threads that train; 1 makes the run exactly repeatable.", "the number of cores", ge=1, le=1024
+    )
 
     @model_validator(mode="after")
     def _trainable(self) -> Word2Vec:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import queue
 import threading
 from collections import deque
@@ -334,6 +335,16 @@ class Workspace:
                 self.distinct = self.distinct.grown(2 * size)
 
 
+def prepare() -> None:
+    """Load all kernels from numba's cache, or compile them."""
+    merger = Merger()
+    text = np.frombuffer(b"a" + PADDING, dtype=np.uint8)
+    numbered = Workspace().number_words(text)
+    _replace(numbered.ids, merger.add(numbered))
+    merger.finish()
+    _fill(np.zeros((2, 2), dtype=np.uint64), np.arange(0), numbered.distinct.lengths[:0], numbered.distinct.keys[:0])
+
+
 class Cutter:
     """Cuts text into chunks of about CHUNK_BYTES at white space: line ends where there are any.
 
@@ -409,7 +420,7 @@ class Merger:
         max_bytes: when it would take more memory, the rarest words are dropped until half of it is free again.
     """
 
-    BYTES_A_WORD = 150  # what a word takes beside its letters: here, and later as a Python string
+    BYTES_A_WORD = 300  # what a word takes at the most beside its letters: here, and in the end as a Python string
 
     def __init__(self, max_bytes: int | None = None) -> None:
         self.dropped_words = 0
@@ -434,6 +445,8 @@ class Merger:
             tuple(self._words), numbers,
         )  # fmt: skip
         identities = self._identities(numbers)
+        if self._size + self._shift > np.iinfo(np.int32).max:
+            raise W2VError("the text has more than 2 thousand million distinct words", "raise train.vocab_memory")
         if self._max_bytes is not None and self._bytes(self._size, self._pool_used) > self._max_bytes:
             self._drop_rarest(self._max_bytes // 2)
         return identities.astype(np.int32)
@@ -564,7 +577,7 @@ class WordCounter:
     identities mean.
 
     Args:
-        workers: threads that number words; one more reads.
+        workers: threads that number words, no more than there are cores; others read.
         max_bytes: see `Merger`.
     """
 
@@ -574,7 +587,7 @@ class WordCounter:
         self.split = 0
         """Sentences over MAX_TOKENS words, cut into several."""
         self.merger = Merger(max_bytes)
-        self._workers = workers
+        self._workers = min(workers, os.cpu_count() or 1)  # more would only hold more text in memory
         self._digest = hashlib.sha256()
         self._spare: list[Workspace] = []
         self._length = 0  # words so far of the sentence that is being read
@@ -600,7 +613,7 @@ class WordCounter:
                     yield ids, lengths
                 yield np.zeros(0, dtype=np.int32), self._sentences(None)
                 self._digest.update(reader.digest.digest())
-                read_before += reader.source.size or 0
+                read_before += reader.bytes_read
                 readers.extend(opened(1))
 
     def _merged(self, reader: _ReadAhead, pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
@@ -657,13 +670,13 @@ class WordCounter:
         return self._digest.hexdigest()[:32]
 
 
-def count(sources: Sequence[Source], workers: int = 1) -> Vocab:
-    """Return the vocabulary of tokenised text.
+def count(sources: Sequence[Source], workers: int = 1, max_bytes: int | None = None) -> Vocab:
+    """Return the vocabulary of tokenised text; for `max_bytes` see `Merger`.
 
     Raises:
         W2VError: when a source cannot be read or there is no word.
     """
-    counter = WordCounter(workers)
+    counter = WordCounter(workers, max_bytes)
     for _ in counter.read(sources):
         pass
     vocab, _ = counter.merger.finish()
@@ -726,6 +739,7 @@ def encode(
             "split": counter.split,
             "dropped_words": counter.merger.dropped_words,
             "dropped": counter.merger.dropped,
+            "max_bytes": max_bytes,
             **doubts,
             "sources": stamps if None not in stamps else None,
         }

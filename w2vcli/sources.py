@@ -146,7 +146,7 @@ def _opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
     from smart_open import open as smart_open
 
     if source.name == STDIN:
-        stored: IO[bytes] = sys.stdin.buffer
+        stored: IO[bytes] = _standard_input()
         yield stored, _decompressed(stored)
         return
     transport = {} if is_url(source.name) else {"buffering": 1 << 18}
@@ -155,6 +155,14 @@ def _opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
         _decompressed(stored) as stream,
     ):
         yield stored, stream
+
+
+def _standard_input() -> IO[bytes]:
+    """Return a stream of our own: a thread that waits for Python's when the program ends would make it abort."""
+    try:
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+    except OSError:  # what stands in its place is no file
+        return sys.stdin.buffer
 
 
 def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
@@ -224,14 +232,14 @@ def open_text(source: Source, progress: Progress | None = None, digest: Any = No
 
 
 @contextmanager
-def open_bytes(source: Source, progress: Progress, digest: Any) -> Iterator[Iterator[bytes]]:
+def open_bytes(source: Source, progress: Progress | None = None, digest: Any = None) -> Iterator[Iterator[bytes]]:
     """Open `source` and yield an iterator over pieces of its text, decompressed, as UTF-8 as far as it can be decoded.
 
     A byte-order mark at the start is gone.
 
     Args:
         source: where to read.
-        progress: called with the stored bytes read so far after every piece.
+        progress: called with the stored bytes read so far after every piece, where the source knows its place.
         digest: a hashlib object that is fed the decompressed bytes.
 
     Raises:
@@ -271,12 +279,13 @@ def _opened_text(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader,
 
 
 def _byte_pieces(
-    stream: io.BufferedReader, encoding: str, stored: IO[bytes], progress: Progress, digest: Any
+    stream: io.BufferedReader, encoding: str, stored: IO[bytes], progress: Progress | None, digest: Any
 ) -> Iterator[bytes]:
     start = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     while piece := stream.read(LINE_PIECE):
-        digest.update(piece)
-        if stored.seekable():
+        if digest is not None:
+            digest.update(piece)
+        if progress is not None and stored.seekable():
             progress(stored.tell())
         yield piece[start:]
         start = 0

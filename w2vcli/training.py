@@ -31,7 +31,7 @@ from w2vcli.vocab import Vocab
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
 _FREE_SETTINGS = ("preprocess.", "train.checkpoint_every", "train.keep_checkpoints", "word2vec.workers")
 
-_LONG_PREPARATION = 2.0  # seconds; imports and kernels from the cache take less
+_LONG_PREPARATION = 1.0  # seconds; imports and kernels from the cache take less
 
 
 def train(
@@ -170,7 +170,7 @@ class _Run:
         self.directory = directory
         self.force = force
         self.should_stop = should_stop
-        self._stopped = False
+        self._stopped = self._said_that_it_compiles = False
         self._preparation = _Background(self._prepare)
 
     def events(self, skipped: Sequence[str]) -> Iterator[Event]:
@@ -252,9 +252,11 @@ class _Run:
     def _encoded(self) -> Mapping[str, Any] | None:
         """Return what is known of the encoded corpus, or None where there is none that is whole."""
         try:
-            return Corpus(self.directory.corpus).meta if self.directory.vocab.is_file() else None
+            meta = Corpus(self.directory.corpus).meta if self.directory.vocab.is_file() else None
         except W2VError:
             return None
+        limit = self.config.train.vocab_bytes()
+        return meta if meta is None or meta["max_bytes"] == limit else None
 
     def _known_fingerprint(self, *earlier: Mapping[str, Any] | None) -> str | None:
         """Return the corpus' fingerprint if its files are, unchanged, those of an earlier start."""
@@ -277,6 +279,10 @@ class _Run:
 
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
+        # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
+        kernels = _Background(encoding.prepare)
+        kernels.start()
+        yield from self._wait(kernels)
         self._preparation.start()
         total = total_size(self.sources)
         workers, max_bytes = self.config.word2vec.workers, self.config.train.vocab_bytes()
@@ -305,14 +311,19 @@ class _Run:
 
         self.engine.prepare(self.config.word2vec)
 
+    def _wait(self, preparation: _Background) -> Iterator[Event]:
+        """Wait; when it takes long, say why, once."""
+        if not preparation.wait(_LONG_PREPARATION) and not self._said_that_it_compiles:
+            self._said_that_it_compiles = True
+            yield {"event": "compile", "engine": self.config.train.engine}
+        preparation.wait()
+
     def _train(self, identity: dict[str, Any], found: checkpoint.Checkpoint | None) -> Iterator[Event]:
         settings, directory = self.config.word2vec, self.directory
         self._preparation.start()
         corpus = Corpus(directory.corpus)
         vocab = self._vocab(corpus)
-        if not self._preparation.wait(_LONG_PREPARATION):
-            yield {"event": "compile", "engine": self.config.train.engine}
-        self._preparation.wait()
+        yield from self._wait(self._preparation)
         model = build_model(vocab, settings, corpus.meta)
         position = _Position()
         if found:
@@ -453,8 +464,8 @@ def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
     """Yield what looks wrong with the text, and what was left out of it."""
     if meta["dropped_words"]:
         yield (
-            f"the vocabulary reached train.vocab_memory: {meta['dropped_words']:,} rare words, {meta['dropped']:,} "
-            "occurrences, were dropped; counts of rare words are lower bounds"
+            f"the vocabulary reached train.vocab_memory: words were dropped {meta['dropped_words']:,} times, with "
+            f"{meta['dropped']:,} occurrences in all; counts of rare words are lower bounds"
         )
     if meta["undecodable"]:
         yield f"{meta['undecodable']:,} words have bytes in them that are not UTF-8; w2v preprocess leaves them out"

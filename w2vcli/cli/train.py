@@ -76,7 +76,7 @@ class _StopSignal:
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            sys.exit(128 + number)
+            os._exit(128 + number)  # sys.exit would wait for the threads that train
         self.number = number
         # not print: the signal may have come in the middle of one, and Python's streams are not re-entrant
         if not self.quiet:
@@ -107,7 +107,7 @@ class _Reporter:
         self.line.update(event["bytes"], event["total"], f"encode {event['bytes'] / 1e6:.0f} MB")
 
     def _compile(self, event: dict[str, Any]) -> None:
-        self.line.say(f"compiling the {event['engine']} engine for this processor; this is done once")
+        self.line.say(f"compiling the {event['engine']} engine for this processor and kind of model; it is kept")
 
     def _start(self, event: dict[str, Any]) -> None:
         self.total_words, self.epochs = event["total_words"], event["epochs"]

@@ -47,8 +47,9 @@ def vocab(
     extra = [f"word2vec.min_count={min_count}"] if min_count is not None else []
     run = _run_of(corpus)
     file = str(run.config) if run and config is None and run.config.is_file() else config
-    settings = resolve(file, [*(overrides or ()), *extra]).config.word2vec
-    full = Vocab.load(run.vocab) if run else count(expand(corpus), settings.workers)
+    resolved = resolve(file, [*(overrides or ()), *extra]).config
+    settings = resolved.word2vec
+    full = Vocab.load(run.vocab) if run else count(expand(corpus), settings.workers, resolved.train.vocab_bytes())
     kept = full.head(full.kept(settings.min_count, settings.max_final_vocab))
     if not len(kept):
         note(f"warning: no word occurs {settings.min_count} times; lower word2vec.min_count")
