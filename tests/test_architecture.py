@@ -23,7 +23,7 @@ LAYERS = [
     {"vocab"},
     {"outputs", "text"},
     {"sources", "config", "compiled"},
-    {"errors", "npy"},
+    {"errors", "npy", "launch"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}

@@ -7,11 +7,12 @@ hold on a machine whose speed drifts.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,9 +24,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from w2vcli import outputs, peers
+from w2vcli import launch, outputs, peers
 from w2vcli.config import Config
-from w2vcli.engines import ENGINES
+from w2vcli.encoding import WordCounter
+from w2vcli.engines import ENGINES, choose
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import METRICS, evaluate
 from w2vcli.model import load
@@ -33,6 +35,7 @@ from w2vcli.sources import expand, open_bytes
 
 BASELINE = "gensim corpus_file"
 _PLOT_ENDINGS = (".svg", ".pdf", ".png")
+_NAME = re.compile(r"[^\s{}]+")
 _PLACEHOLDERS = ("input", "output", "dim", "window", "negative", "sample", "min_count", "alpha", "epochs", "threads",
                  "sg", "cbow", "seed")  # fmt: skip
 
@@ -104,11 +107,18 @@ def trainers(names: Sequence[str], commands: Sequence[str]) -> dict[str, Trainer
         name, _, template = command.partition("=")
         try:
             shlex.split(template.format(**dict.fromkeys(_PLACEHOLDERS, "0")))
-            understood = "{output}" in template and "{input}" in template
+            understood = "{output}" in template and "{input}" in template and _NAME.fullmatch(name)
         except (ValueError, LookupError):
-            understood = False
+            understood = None
+        program = shlex.split(template)[:1] if understood else []
+        if program and shutil.which(program[0]) is None:
+            problems.append(f"--peer {command}: {program[0]}: is not a program that can be found")
+            continue
+        if name in found:
+            problems.append(f"--peer {command}: there is a trainer of that name already")
+            continue
         if understood:
-            found[name] = _command(template)
+            found[name] = _command(name, template)
         else:
             known = " ".join(f"{{{placeholder}}}" for placeholder in _PLACEHOLDERS)
             problems.append(f"--peer {command}: should be name=command, with {{input}} and {{output}}; known: {known}")
@@ -145,9 +155,10 @@ def check_plot(path: Path) -> None:
     outputs.check_folder(path)
 
 
-def default_trainers() -> list[str]:
-    """Return the names of what is compared if nothing else is asked for."""
-    return ["numba", "gensim iterator", BASELINE, *(["fasttext"] if find_spec("fasttext") else [])]
+def default_trainers(config: Config) -> list[str]:
+    """Return the names of what is compared if nothing else is asked for; of our engines, the one `auto` takes."""
+    automatic = config.model_copy(update={"train": config.train.model_copy(update={"engine": "auto"})})
+    return [choose(automatic).name, "gensim iterator", BASELINE, *(["fasttext"] if find_spec("fasttext") else [])]
 
 
 def bench_train(
@@ -156,8 +167,12 @@ def bench_train(
     """Train with each of the trainers, round by round, and yield every run; round i trains with seed + i.
 
     Raises:
+        ConfigError: when one of our engines cannot do what the config says.
         W2VError: when the text cannot be read or a trainer fails.
     """
+    for name in ENGINES:
+        if f"w2v {name}" in chosen:
+            choose(config.model_copy(update={"train": config.train.model_copy(update={"engine": name})}))
     with tempfile.TemporaryDirectory(prefix="w2v-bench-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
@@ -181,11 +196,14 @@ def _one_plain_file(corpus: Sequence[str], path: Path) -> int:
     """Write the corpus to one uncompressed file, which every trainer can read, and return its number of words."""
     with path.open("wb") as stream:
         for source in expand(corpus):
-            with open_bytes(source, lambda read: None, hashlib.sha256()) as pieces:
+            last = b"\n"
+            with open_bytes(source) as pieces:
                 for piece in pieces:
                     stream.write(piece)
-    with path.open("rb") as lines:
-        words = sum(len(line.split()) for line in lines)
+                    last = piece[-1:] or last
+            if last != b"\n":
+                stream.write(b"\n")
+    words = sum(len(ids) for ids, _ in WordCounter().read(expand([path])))
     if not words:
         raise W2VError(f"{', '.join(corpus)}: no words in the text")
     return words
@@ -211,17 +229,17 @@ def _engine(name: str) -> Trainer:
 def _peer(name: str) -> Trainer:
     def train(job: _Job) -> _Done:
         output = job.folder / "vectors.kv" if name == "fasttext" else job.folder / "vectors.model"
-        settings = {**job.settings(), "input": str(job.text), "output": str(output), "words": job.words}
+        settings = {**job.settings(), "input": str(job.text), "output": str(output)}
         started = time.time()
         _, _, printed, log = _timed([sys.executable, "-m", "w2vcli.peers", name, json.dumps(settings)])
         result = json.loads(printed.splitlines()[-1])
-        seconds = result.get("seconds") or peers.fasttext_seconds(log, settings)
+        seconds = result.get("seconds") or peers.fasttext_seconds(log, result["tokens"], settings["workers"])
         return _Done(output, result["finished"] - started, seconds, result["peak_bytes"])
 
     return train
 
 
-def _command(template: str) -> Trainer:
+def _command(name: str, template: str) -> Trainer:
     def train(job: _Job) -> _Done:
         settings = job.settings()
         output = job.folder / "vectors"
@@ -234,30 +252,43 @@ def _command(template: str) -> Trainer:
             "cbow": 1 - settings["sg"],
         }
         seconds, peak, _, _ = _timed([part.format(**values) for part in shlex.split(template)])
-        made = next((path for path in sorted(job.folder.iterdir()) if path.name.startswith("vectors")), output)
-        return _Done(made, seconds, None, peak)
+        made = [path for path in job.folder.iterdir() if path.name.startswith("vectors")]
+        made.sort(key=lambda path: (path != output, path.suffix != ".vec", path.name))  # fastText writes .bin and .vec
+        if not made:
+            raise W2VError(f"{name}: wrote no vectors", "it should write them to {output}, which may get an ending")
+        try:
+            load(made[0])
+        except W2VError as error:
+            raise W2VError(f"{name}: wrote no vectors that can be read: {error}") from error
+        return _Done(made[0], seconds, None, peak)
 
     return train
 
 
 def _timed(command: Sequence[str]) -> tuple[float, int, str, str]:
-    """Run a command; return its seconds, its peak memory in bytes, and what it printed to stdout and stderr."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
-        started = time.perf_counter()
+    """Run a command; return its seconds, its peak memory in bytes, and what it printed to stdout and stderr.
+
+    A small process starts it: one started by a large process would begin with that one's peak.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile() as to:
+        launcher = [sys.executable, "-I", "-S", launch.__file__, to.name, *command]
+        process = subprocess.Popen(launcher, stdout=out, stderr=log, text=True, start_new_session=True)
         try:
-            process = subprocess.Popen(command, stdout=out, stderr=log, text=True)
-        except OSError as error:
-            raise W2VError(f"{command[0]}: cannot be run: {error.strerror}") from error
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
+            process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         out.seek(0)
         log.seek(0)
         printed, logged = out.read(), log.read()
-    if process.returncode:
+        found = json.loads(to.read())
+    if found["error"]:
+        raise W2VError(f"{command[0]}: cannot be run: {found['error']}")
+    if found["code"]:
         last = (logged.strip() or printed.strip() or "it printed nothing").splitlines()[-1]
-        raise W2VError(f"{shlex.join(command[:4])} …: failed with exit code {process.returncode}: {last}")
-    return seconds, peers.peak_bytes(usage), printed, logged
+        raise W2VError(f"{shlex.join(command[:4])} …: failed with exit code {found['code']}: {last}")
+    return found["seconds"], found["peak_bytes"], printed, logged
 
 
 # ---------------------------------------------------------------- what came out
@@ -324,16 +355,19 @@ def plot(found: Sequence[Summary], path: Path) -> None:
     """Draw speed and quality of every trainer to a file that `check_plot` has nothing against."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 0.6 + 0.45 * len(found) * 2), layout="constrained")
-    panels = figure.subplots(2, 1)
+    has_scores = any(summary.scores.get("analogies") is not None for summary in found)
+    number = 2 if has_scores else 1
+    figure = Figure(figsize=(6.4, 0.6 + 0.45 * len(found) * number), layout="constrained")
+    panels = figure.subplots(number, 1, squeeze=False)[:, 0]
     named = [summary.trainer for summary in found]
     speeds = [summary.words_per_second or 0.0 for summary in found]
     bars = panels[0].barh(named, [speed / 1e6 for speed in speeds])
     panels[0].bar_label(bars, [f"{summary.speed_ratio:.1f} x" if summary.speed_ratio else "" for summary in found])
     panels[0].set_xlabel("million words a second of training")
     panels[0].margins(x=0.12)
-    panels[1].barh(named, [100 * (summary.scores.get("analogies") or 0.0) for summary in found])
-    panels[1].set_xlabel("analogies right, %")
+    if has_scores:
+        panels[1].barh(named, [100 * (summary.scores.get("analogies") or 0.0) for summary in found])
+        panels[1].set_xlabel("analogies right, %")
     for panel in panels:
         panel.invert_yaxis()
     with outputs.atomic_file(path) as stream:

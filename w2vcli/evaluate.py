@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Gensim's own limit to the most frequent words, for both
+# of the words only the most frequent, as in word2vec's own demo; Gensim's default is ten times as many
 _MOST_FREQUENT = 30_000
 
 

@@ -1,8 +1,8 @@
 """Other trainers, each as a program of its own that a benchmark runs: `python -m w2vcli.peers NAME SETTINGS`.
 
-SETTINGS is a JSON object: input, output, words, seed, and the settings of the `word2vec` section. Printed is a JSON
-object: `seconds` that training took, where the trainer tells; `finished`, when the vectors were saved; and
-`peak_bytes` of memory until then.
+SETTINGS is a JSON object: input, output, and the settings of the `word2vec` section. Printed is a JSON object:
+`seconds` that training took, or `tokens` that were trained where only a rate is told; `finished`, when the vectors were
+saved; and `peak_bytes` of memory until then.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from w2vcli.launch import peak_bytes
 
 Settings = Mapping[str, Any]
 Result = dict[str, Any]
@@ -49,7 +51,7 @@ def gensim_corpus_file(settings: Settings) -> Result:
 
 
 def _gensim_settings(settings: Settings) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in ("input", "output", "words")}
+    return {name: value for name, value in settings.items() if name not in ("input", "output")}
 
 
 def _saved_by_gensim(model: Any, seconds: float, settings: Settings) -> Result:
@@ -58,7 +60,10 @@ def _saved_by_gensim(model: Any, seconds: float, settings: Settings) -> Result:
 
 
 def fasttext(settings: Settings) -> Result:
-    """FastText without subwords. Its training time is what its own progress line says."""
+    """FastText without subwords. Its training time is what its own progress line says.
+
+    It takes no seed, no ns_exponent and no min_alpha. It counts the words of its vocabulary and the ends of lines.
+    """
     import fasttext
     import numpy as np
     from gensim.models import KeyedVectors
@@ -69,6 +74,7 @@ def fasttext(settings: Settings) -> Result:
         dim=settings["vector_size"],
         ws=settings["window"],
         neg=settings["negative"],
+        loss="hs" if settings["hs"] else "ns",
         t=settings["sample"] or 1.0,
         minCount=settings["min_count"],
         epoch=settings["epochs"],
@@ -82,29 +88,24 @@ def fasttext(settings: Settings) -> Result:
     model.save_model(settings["output"] + ".bin")
     result = _finished()
     # what can be read afterwards does not count
-    words = model.get_words()
+    words, counts = model.get_words(include_freq=True)
+    result["tokens"] = int(counts.sum()) * settings["epochs"]
     vectors = KeyedVectors(settings["vector_size"])
     vectors.add_vectors(words, np.array(model.get_input_matrix())[: len(words)])
     vectors.save(settings["output"])
     return result
 
 
-def fasttext_seconds(progress: str, settings: Settings) -> float | None:
-    """Return the seconds of training from what fastText printed, or None.
+def fasttext_seconds(progress: str, tokens: int, workers: int) -> float | None:
+    """Return the seconds of training from what fastText printed, or None; `tokens`: as it counts them, in all epochs.
 
-    >>> settings = {"workers": 2, "words": 100, "epochs": 8}
-    >>> fasttext_seconds("Progress: 100.0% words/sec/thread:  200000 lr: 0.0", settings)
+    >>> fasttext_seconds("Progress: 100.0% words/sec/thread:  200000 lr: 0.0", 800, 2)
     0.002
     """
     rates = re.findall(r"words/sec/thread:\s*(\d+)", progress)
     if not rates or not int(rates[-1]):
         return None
-    return float(settings["words"] * settings["epochs"] / (int(rates[-1]) * settings["workers"]))
-
-
-def peak_bytes(usage: resource.struct_rusage) -> int:
-    """Return the peak memory of what the operating system says of a process."""
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return tokens / (int(rates[-1]) * workers)
 
 
 def _finished() -> Result:

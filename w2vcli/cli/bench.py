@@ -64,7 +64,8 @@ def train(
 ) -> None:
     """Compare our engines with other trainers on the same text.
 
-    Ratios are taken within a round, in which all of them run, and medians over the rounds.
+    A speedup says how many times as fast as the baseline it is: in training, and in total from the start of the program
+    to the saved vectors. It is taken within a round, in which all of them run; shown are medians over the rounds.
 
     Example: w2v bench train novels.txt --set word2vec.sg=1 --peer 'w2v.c=word2vec -train {input} -output {output}'
     """
@@ -74,7 +75,7 @@ def train(
 
     form = format_of(as_json, as_tsv)
     settings = resolve(config, overrides or ()).config
-    chosen = benchmarks.trainers(trainer or benchmarks.default_trainers(), peer or ())
+    chosen = benchmarks.trainers(trainer or benchmarks.default_trainers(settings), peer or ())
     compared_to = benchmarks.baseline_of(chosen, baseline)
     if output is not None:
         outputs.check_folder(output)
@@ -83,13 +84,13 @@ def train(
     runs = []
     for run in benchmarks.bench_train(corpus, settings, chosen, rounds, quality):
         runs.append(run)
+        if output is not None:  # after every run: a failure of the next one loses nothing
+            text = json.dumps(benchmarks.as_json(runs, settings, compared_to), indent=1) + "\n"
+            outputs.write_text(Path(output), text)
         if not quiet:
             speed = f", {quantity(run.words_per_second)} words/s" if run.words_per_second else ""
             note(f"round {run.round + 1} {run.trainer}: {run.seconds:.1f} s{speed}")
     found = benchmarks.summaries(runs, compared_to)
-    if output is not None:
-        text = json.dumps(benchmarks.as_json(runs, settings, compared_to), indent=1) + "\n"
-        outputs.write_text(Path(output), text)
     if plot is not None:
         benchmarks.plot(found, Path(plot))
     if form is Format.JSON:
@@ -99,9 +100,9 @@ def train(
     columns = (
         "trainer",
         "words/s",
-        "speed ratio",
+        "speedup",
         "seconds",
-        "time ratio",
+        "total speedup",
         "MB",
         *(found[0].scores if quality else ()),
     )
