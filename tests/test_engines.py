@@ -135,9 +135,13 @@ def planted() -> tuple[list[int], Block, dict[str, int]]:
     return counts.tolist(), block_of(sentences), ids
 
 
-def test_finds_planted_analogies(engine: Engine) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_finds_planted_analogies(engine: Engine, workers: int) -> None:
+    """With several threads, which write to the same rows without locks, as well as with one."""
+    if not engine.capabilities.threads and workers > 1:
+        return
     counts, block, ids = planted()
-    model = model_of(counts, vector_size=12, window=4, negative=4)
+    model = model_of(counts, vector_size=12, window=4, negative=4, workers=workers)
     rng = np.random.default_rng(2)
     for epoch in range(7):
         engine.train_block(model, block, 0.08 - 0.01 * epoch, 0.07 - 0.01 * epoch, rng)
