@@ -726,8 +726,9 @@ def encode(
             sentences = offsets.size - 1
         vocab, ids_of_identities = counter.merger.finish()
         _not_empty(vocab, sources)
+        workers = min(workers, os.cpu_count() or 1)
         with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
-            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool)
+            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool, workers)
             vocab.save(vocab_path)
             doubts = _doubts(vocab)
             renumbered.result()
@@ -761,16 +762,19 @@ def _doubts(vocab: Vocab) -> dict[str, int]:
     }
 
 
-def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor) -> Future[None]:
+def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor, workers: int) -> Future[None]:
     """Begin to replace every id in the file by its number, in place."""
     ids = NpyFile(path, np.int32)
 
-    def renumber(start: int) -> None:
-        part = ids[start : start + _RENUMBER_WORDS]
-        _replace(part, numbers)
-        ids.overwrite(start, part)
+    def renumber(worker: int) -> None:
+        memory = np.empty(min(_RENUMBER_WORDS, len(ids)), dtype=np.int32)
+        for start in range(worker * _RENUMBER_WORDS, len(ids), workers * _RENUMBER_WORDS):
+            part = memory[: len(ids) - start]
+            ids.read_into(part, start)
+            _replace(part, numbers)
+            ids.overwrite(start, part)
 
-    parts = [pool.submit(renumber, start) for start in range(0, len(ids), _RENUMBER_WORDS)]
+    parts = [pool.submit(renumber, worker) for worker in range(workers)]
 
     def finish() -> None:
         for part in parts:

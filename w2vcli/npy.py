@@ -48,6 +48,13 @@ class NpyFile:
             raise OSError(f"{self._path}: ends too early")
         return array
 
+    def read_into(self, array: NDArray[Any], first: int) -> None:
+        """Fill `array`, of this dtype, with what begins at `first`."""
+        with self._path.open("rb", buffering=0) as stream:
+            stream.seek(self._start + first * self._dtype.itemsize)
+            if stream.readinto(array.data) < array.nbytes:
+                raise OSError(f"{self._path}: ends too early")
+
     def overwrite(self, first: int, array: NDArray[Any]) -> None:
         """Write `array` in place of what begins at `first`."""
         with self._path.open("r+b") as stream:

@@ -14,6 +14,8 @@ from w2vcli.errors import W2VError
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.int64]
 
+_PIECE = 10_000  # words written at once
+
 
 @dataclass(frozen=True)
 class Vocab:
@@ -45,8 +47,10 @@ class Vocab:
     def save(self, path: Path) -> None:
         """Write `word<TAB>count` lines, atomically."""
         with outputs.open_text(path) as stream:
-            pairs = zip(self.words, self.counts.tolist(), strict=True)
-            stream.write("".join([f"{word}\t{count}\n" for word, count in pairs]))
+            for start in range(0, len(self), _PIECE):
+                piece = slice(start, start + _PIECE)
+                pairs = zip(self.words[piece], self.counts[piece].tolist(), strict=True)
+                stream.write("".join([f"{word}\t{count}\n" for word, count in pairs]))
 
     @classmethod
     def load(cls, path: Path) -> Vocab:
