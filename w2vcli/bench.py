@@ -66,7 +66,6 @@ class _Job:
     """What a trainer is told."""
 
     text: Path
-    words: int
     folder: Path
     config: Config
     seed: int
@@ -157,8 +156,12 @@ def check_plot(path: Path) -> None:
 
 def default_trainers(config: Config) -> list[str]:
     """Return the names of what is compared if nothing else is asked for; of our engines, the one `auto` takes."""
-    automatic = config.model_copy(update={"train": config.train.model_copy(update={"engine": "auto"})})
-    return [choose(automatic).name, "gensim iterator", BASELINE, *(["fasttext"] if find_spec("fasttext") else [])]
+    return [
+        choose(config.with_engine("auto")).name,
+        "gensim iterator",
+        BASELINE,
+        *(["fasttext"] if find_spec("fasttext") else []),
+    ]
 
 
 def bench_train(
@@ -172,7 +175,7 @@ def bench_train(
     """
     for name in ENGINES:
         if f"w2v {name}" in chosen:
-            choose(config.model_copy(update={"train": config.train.model_copy(update={"engine": name})}))
+            choose(config.with_engine(name))
     with tempfile.TemporaryDirectory(prefix="w2v-bench-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
@@ -182,14 +185,22 @@ def bench_train(
             for name in order:
                 run_folder = folder / "run"
                 run_folder.mkdir()
-                job = _Job(text, words, run_folder, config, config.word2vec.seed + number)
+                job = _Job(text, run_folder, config, config.word2vec.seed + number)
                 done = chosen[name](job)
-                scores = evaluate(load(done.model)) if quality else {}
+                vectors = _loaded(name, done.model)  # without scores too: what cannot be read is no model
+                scores = evaluate(vectors) if quality else {}
                 values = {metric: score.value for metric, score in scores.items()}
                 total = words * config.word2vec.epochs
                 yield Run(name, number, done.seconds, done.train_seconds, total, done.peak_bytes, values)
                 shutil.rmtree(run_folder)
             order = order[1:] + order[:1]
+
+
+def _loaded(name: str, path: Path) -> Any:
+    try:
+        return load(path)
+    except W2VError as error:
+        raise W2VError(f"{name}: wrote no vectors that can be read: {error}") from error
 
 
 def _one_plain_file(corpus: Sequence[str], path: Path) -> int:
@@ -256,10 +267,6 @@ def _command(name: str, template: str) -> Trainer:
         made.sort(key=lambda path: (path != output, path.suffix != ".vec", path.name))  # fastText writes .bin and .vec
         if not made:
             raise W2VError(f"{name}: wrote no vectors", "it should write them to {output}, which may get an ending")
-        try:
-            load(made[0])
-        except W2VError as error:
-            raise W2VError(f"{name}: wrote no vectors that can be read: {error}") from error
         return _Done(made[0], seconds, None, peak)
 
     return train

@@ -191,6 +191,10 @@ class Config(_Section):
         """Return every setting under its dotted path, in the order of the sections."""
         return {f"{section}.{key}": value for section, keys in self.model_dump().items() for key, value in keys.items()}
 
+    def with_engine(self, name: str) -> Config:
+        """Return the same config with another engine."""
+        return self.model_copy(update={"train": self.train.model_copy(update={"engine": name})})
+
     def to_yaml(self) -> str:
         """Return the config as YAML that `resolve` reads back to an equal one."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)

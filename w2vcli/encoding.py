@@ -21,7 +21,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +137,7 @@ def _number_words(
     text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, table: Any, starts: Any, word_lengths: Any, keys: Any,
     counts: Any,
 ) -> Any:  # fmt: skip
-    """Do the work of `number_words` from where `state` says, until the text ends or one of the arrays is full.
+    """Do the work of `Workspace.number_words` from where `state` says, until the text ends or an array is full.
 
     text: after its end there are eight bytes more.
     state: int64 (5,): place in the text, words, distinct words, lines, words before the line.
@@ -352,7 +351,7 @@ class Cutter:
     """
 
     def __init__(self) -> None:
-        self._spare: SimpleQueue[Bytes] = SimpleQueue()
+        self._spare: queue.SimpleQueue[Bytes] = queue.SimpleQueue()
 
     def chunks(self, pieces: Iterable[bytes]) -> Iterator[Bytes]:
         """Yield the text that `pieces` are, as chunks: uint8 (n,)."""
@@ -587,7 +586,7 @@ class WordCounter:
         self.split = 0
         """Sentences over MAX_TOKENS words, cut into several."""
         self.merger = Merger(max_bytes)
-        self._workers = min(workers, os.cpu_count() or 1)  # more would only hold more text in memory
+        self.workers = min(workers, os.cpu_count() or 1)  # more would only hold more text in memory
         self._digest = hashlib.sha256()
         self._spare: list[Workspace] = []
         self._length = 0  # words so far of the sentence that is being read
@@ -596,7 +595,7 @@ class WordCounter:
         """Yield the sentences of all sources; meanwhile `bytes_read` grows."""
         remaining = iter(sources)
         with ExitStack() as stack:
-            pool = stack.enter_context(ThreadPoolExecutor(self._workers, "w2v-encode"))
+            pool = stack.enter_context(ThreadPoolExecutor(self.workers, "w2v-encode"))
 
             def opened(number: int) -> Iterator[_ReadAhead]:
                 for source in itertools.islice(remaining, number):
@@ -626,7 +625,7 @@ class WordCounter:
             _replace(numbered.ids, identities)
             return numbered.ids
 
-        ahead = self._workers + 1
+        ahead = self.workers + 1
         numbering: deque[Future[tuple[Numbered, Workspace]]] = deque()
         replacing: deque[tuple[Future[Ids], Offsets, Workspace]] = deque()
         for chunk in itertools.chain(reader, itertools.repeat(None)):
@@ -726,9 +725,8 @@ def encode(
             sentences = offsets.size - 1
         vocab, ids_of_identities = counter.merger.finish()
         _not_empty(vocab, sources)
-        workers = min(workers, os.cpu_count() or 1)
-        with ThreadPoolExecutor(workers, "w2v-renumber") as pool:
-            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool, workers)
+        with ThreadPoolExecutor(counter.workers, "w2v-renumber") as pool:
+            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool, counter.workers)
             vocab.save(vocab_path)
             doubts = _doubts(vocab)
             renumbered.result()

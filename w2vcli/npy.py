@@ -42,15 +42,13 @@ class NpyFile:
         """Read a piece, of step 1, into memory."""
         first, last, step = piece.indices(self._length)
         assert step == 1
-        offset = self._start + first * self._dtype.itemsize
-        array = np.fromfile(self._path, self._dtype, max(0, last - first), offset=offset)
-        if len(array) < last - first:
-            raise OSError(f"{self._path}: ends too early")
+        array = np.empty(max(0, last - first), dtype=self._dtype)
+        self.read_into(array, first)
         return array
 
     def read_into(self, array: NDArray[Any], first: int) -> None:
         """Fill `array`, of this dtype, with what begins at `first`."""
-        with self._path.open("rb", buffering=0) as stream:
+        with self._path.open("rb") as stream:
             stream.seek(self._start + first * self._dtype.itemsize)
             if stream.readinto(array.data) < array.nbytes:
                 raise OSError(f"{self._path}: ends too early")

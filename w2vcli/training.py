@@ -87,7 +87,7 @@ def events(
     """
     settings = as_config(config)
     choice = engines.choose(settings)
-    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"engine": choice.name})})
+    settings = settings.with_engine(choice.name)
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
     directory = RunDirectory(run)

@@ -2,13 +2,13 @@
 
 What it computes is the reference engine's model with one difference: in skip-gram the noise words are drawn once for
 a centre and shared by its contexts, and all pairs of a window are stepped from the same old rows (but a context that
-is in the window twice is read again the second time). Pairs, keep
-probabilities and the noise distribution are the same; so is, measured, the quality. (Sharing noise between centres in
-succession as well would be faster still, but costs 1.6 points of analogies for two centres and 3.6 for four.)
+is in the window twice is read again the second time). Pairs, keep probabilities and the noise distribution are the
+same; so is, measured, the quality. (Sharing noise between centres in succession as well would be faster still, but
+costs 1.6 points of analogies for two centres and 3.6 for four.)
 
 A block is cut into parts of some thousand words, which the threads take one after the other. Random numbers belong to
-the part, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words
-come in groups that take turns; see `noise`.
+the part, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words come in
+groups that take turns; see `noise`.
 """
 
 from __future__ import annotations
