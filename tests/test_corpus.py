@@ -28,7 +28,7 @@ def encoded(folder: Path, text: str) -> Corpus:
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(W2VError, match="not an encoded corpus"):
         Corpus(tmp_path)
-    (tmp_path / "ids.npy").write_bytes(b"\x93NUMPY")
+    (tmp_path / "identities.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(W2VError, match="not an encoded corpus"):
         Corpus(tmp_path)
 
@@ -50,6 +50,7 @@ def test_block_bounds_by_hand(tmp_path: Path) -> None:
 def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int, piece: int) -> None:
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(corpus_module, "_PIECE", piece):
+        np.save(f"{folder}/identities.npy", np.arange(sum(lengths), dtype=np.int32))
         np.save(f"{folder}/ids.npy", np.arange(sum(lengths), dtype=np.int32))
         np.save(f"{folder}/offsets.npy", offsets)
         Path(folder, "corpus.json").write_text(json.dumps({"words": sum(lengths)}))
@@ -60,6 +61,15 @@ def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int, piec
     assert bounds.tolist() == sorted({*firsts, len(lengths)})
     assert np.concatenate([block.ids for block in blocks]).tolist() == list(range(sum(lengths)))
     assert all(0 < len(block) < block_words + 2 * max(lengths) for block in blocks)
+
+
+@pytest.mark.parametrize("identity", [2, -1, 2**31 - 1])
+def test_a_word_that_has_no_id(tmp_path: Path, identity: int) -> None:
+    corpus = encoded(tmp_path, "a b\na\n")
+    np.save(tmp_path / "corpus" / "identities.npy", np.array([0, identity, 0], dtype=np.int32))
+    assert corpus.block(1, 2).ids.tolist() == [0]
+    with pytest.raises(W2VError, match="corpus is damaged"):
+        corpus.block(0, 1)
 
 
 ids_and_lengths = st.lists(st.lists(st.integers(0, 9), max_size=8), min_size=1, max_size=20)

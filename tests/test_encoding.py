@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import itertools
 import json
@@ -12,7 +13,7 @@ from gensim.models.word2vec import LineSentence, Word2Vec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from w2vcli import encoding
+from w2vcli import encoding, outputs
 from w2vcli.corpus import Block, Corpus
 from w2vcli.encoding import PADDING, Cutter, Merger, Numbered, WordCounter, Workspace, count, encode
 from w2vcli.errors import W2VError
@@ -39,11 +40,21 @@ def test_by_hand(tmp_path: Path) -> None:
     corpus, vocab = encoded(tmp_path, "b a c\n\n  a b  b\n", "d a\nc")
     assert vocab.words == ["b", "a", "c", "d"]  # 3, 3, 2, 1; b appeared before a
     assert vocab.counts.tolist() == [3, 3, 2, 1]
-    assert corpus.ids[:].tolist() == [0, 1, 2, 1, 0, 0, 3, 1, 2]
+    assert corpus.identities[:].tolist() == [0, 1, 2, 1, 0, 0, 3, 1, 2]
+    assert corpus.block(0, 4).ids.tolist() == [0, 1, 2, 1, 0, 0, 3, 1, 2]
     assert corpus.offsets[:].tolist() == [0, 3, 6, 8, 9]
-    assert [str(array[:].dtype) for array in (corpus.ids, corpus.offsets)] == ["int32", "int64"]
+    assert [str(array[:].dtype) for array in (corpus.identities, corpus.offsets)] == ["int32", "int64"]
     assert (corpus.meta["words"], corpus.meta["sentences"], corpus.meta["distinct"]) == (9, 4, 4)
     assert [Path(stamp[0]).name for stamp in corpus.meta["sources"]] == ["text0.txt", "text1.txt"]
+
+
+def test_ids_follow_the_counts_and_identities_the_text(tmp_path: Path) -> None:
+    corpus, vocab = encoded(tmp_path, "x y y z z\nz y z")
+    assert vocab.words == ["z", "y", "x"]
+    assert corpus.identities[:].tolist() == [0, 1, 1, 2, 2, 2, 1, 2]
+    assert corpus.block(0, 2).ids.tolist() == [2, 1, 1, 0, 0, 0, 1, 0]
+    assert corpus.block(1, 2).ids.tolist() == [0, 1, 0]
+    assert (tmp_path / "vocab.tsv").read_text() == "z\t4\ny\t3\nx\t1\n"
 
 
 sentence = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "gg", "ä", "東", "don't"]), min_size=1, max_size=12)
@@ -65,7 +76,7 @@ def test_real_text_agrees_with_gensims_scan(lee: Path) -> None:
     words, sentences = model.scan_vocab(LineSentence(str(lee)))
     vocab = count(expand([lee]))
     assert dict(zip(vocab.words, vocab.counts.tolist(), strict=True)) == dict(model.raw_vocab)
-    assert vocab.counts.sum() == words
+    assert vocab.counts.sum() == words > vocab.counts[0] > 1000
     assert sentences == sum(1 for _ in LineSentence(str(lee)))
 
 
@@ -120,11 +131,12 @@ def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
             numbered = Workspace().number_words(chunk)
             identities += merger.add(numbered)[numbered.ids].tolist()
             ended += len(numbered.lengths)
-    vocab, ids = merger.finish()
+    finished = merger.finish()
+    vocab, ids = Vocab.parse(finished.table.decode()), finished.ids
     words = [vocab.words[ids[identity]] for identity in identities]
     assert words == [word for line in expected for word in line]
     assert ended == len(expected) - 1
-    assert dict(zip(vocab.words, vocab.counts.tolist(), strict=True)) == Counter(words)
+    assert list(zip(vocab.words, vocab.counts.tolist(), strict=True)) == Counter(words).most_common()
 
 
 def number_words(text: bytes) -> Numbered:
@@ -148,7 +160,7 @@ def test_more_words_than_the_tables_begin_with() -> None:
     merger.add(number_words(b"ffff"))
     identities = merger.add(numbered)
     assert identities[0xFFFF] == 0
-    vocab, _ = merger.finish()
+    vocab = Vocab.parse(merger.finish().table.decode())
     assert vocab.words == ["ffff", *(word for word in words if word != "ffff")]
     assert vocab.counts.tolist() == [2] + [1] * 99_999
 
@@ -157,7 +169,7 @@ def test_words_whose_bytes_decode_alike_are_one(tmp_path: Path) -> None:
     corpus, vocab = encoded(tmp_path, b"x caf\xe9 caf\xeb\ncaf\xe9 x x\n")
     assert vocab.words == ["x", "caf\ufffd"]
     assert vocab.counts.tolist() == [3, 3]
-    assert corpus.ids[:].tolist() == [0, 1, 1, 1, 0, 0]
+    assert corpus.block(0, 2).ids.tolist() == [0, 1, 1, 1, 0, 0]
     assert corpus.meta["undecodable"] == 3
 
 
@@ -210,7 +222,8 @@ def test_rare_words_are_dropped_at_the_limit_by_hand() -> None:
     assert (merger.dropped_words, merger.dropped) == (4, 4)  # c, d, e and g, once each; then a 4, b 2, f 2 are left
     third = merger.add(number_words(b"c f h"))
     assert third.tolist() == [7, 5, 8]  # c counts again, as a new word
-    vocab, ids = merger.finish()
+    finished = merger.finish()
+    vocab, ids = Vocab.parse(finished.table.decode()), finished.ids
     assert vocab.words == ["a", "f", "b", "c", "h"]
     assert vocab.counts.tolist() == [4, 3, 2, 1, 1]
     assert ids.tolist() == [0, 2, 5, 5, 5, 1, 5, 3, 4]
@@ -231,7 +244,8 @@ def test_dropped_words_are_left_out_of_training_and_reported(
     )
     vocab = Vocab.load(tmp_path / "run" / "vocab.tsv")
     assert len(vocab) < 0.5e6 / Merger.BYTES_A_WORD < len(set(lee.read_text().split()))
-    ids = Corpus(tmp_path / "run" / "corpus").ids[:]
+    corpus = Corpus(tmp_path / "run" / "corpus")
+    ids = corpus.block(0, len(corpus.offsets) - 1).ids
     assert (ids == len(vocab)).sum() == meta["dropped"] > 0
     assert np.bincount(ids)[:-1].tolist() == vocab.counts.tolist()
     frequent = Counter(lee.read_text().split()).most_common(50)
@@ -293,6 +307,30 @@ def test_nothing_is_left_of_an_encoding_that_fails(tmp_path: Path) -> None:
         with pytest.raises(W2VError, match=message):
             list(encode(expand([tmp_path / name]), tmp_path / "corpus", tmp_path / "vocab.tsv"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.gz", "empty.txt"]
+
+
+@pytest.mark.parametrize("fails_at", [1, 3])
+def test_a_disk_that_fills_up_while_a_part_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    """The system may tell of it once only."""
+    flushed: list[Path] = []
+    sync = outputs.sync_file
+
+    def sync_file(path: Path) -> None:
+        flushed.append(path)
+        if len(flushed) == fails_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(path)
+
+    monkeypatch.setattr(outputs, "sync_file", sync_file)
+    monkeypatch.setattr(encoding, "_FLUSH_WORDS", 1000)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 4 * 1100)
+    (tmp_path / "text.txt").write_text("one\n" * 3300)
+    with pytest.raises(W2VError, match="corpus: cannot be written: No space left on device"):
+        list(encode(expand([tmp_path / "text.txt"]), tmp_path / "corpus", tmp_path / "vocab.tsv"))
+    assert flushed[0].name == "identities.npy"
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
 def test_corpus_json_is_readable(tmp_path: Path) -> None:

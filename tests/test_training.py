@@ -343,7 +343,17 @@ def test_a_line_of_events_that_a_crash_cut_off(text: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "lost", ["corpus", "corpus/ids.npy", "corpus/corpus.json", "vocab.tsv", "config.yaml", "lock", "events.jsonl"]
+    "lost",
+    [
+        "corpus",
+        "corpus/ids.npy",
+        "corpus/identities.npy",
+        "corpus/corpus.json",
+        "vocab.tsv",
+        "config.yaml",
+        "lock",
+        "events.jsonl",
+    ],
 )
 def test_what_is_deleted_by_hand_is_made_again(text: Path, tmp_path: Path, lost: str) -> None:
     settings = config(checkpoint_every="1 words")

@@ -75,17 +75,28 @@ word = st.text(string.ascii_letters + "äß'東-", min_size=1)
 
 
 @given(st.dictionaries(word, st.integers(1, 10**12)))
-def test_file_round_trip(tmp_path_factory: pytest.TempPathFactory, counts: dict[str, int]) -> None:
-    path = tmp_path_factory.mktemp("vocab") / "vocab.tsv"
+def test_table_round_trip(counts: dict[str, int]) -> None:
     vocab = Vocab(list(counts), np.array(list(counts.values()), dtype=np.int64))
-    vocab.save(path)
-    loaded = Vocab.load(path)
-    assert loaded.words == vocab.words
-    assert loaded.counts.tolist() == vocab.counts.tolist()
+    parsed = Vocab.parse(vocab.table())
+    assert parsed.words == vocab.words
+    assert parsed.counts.tolist() == vocab.counts.tolist()
 
 
-def test_a_file_that_is_no_vocabulary(tmp_path: Path) -> None:
-    path = tmp_path / "vocab.tsv"
-    path.write_text("the 9\n")
+def test_table_by_hand(tmp_path: Path) -> None:
+    vocab = Vocab(["the", "東"], np.array([12, 9]))
+    assert vocab.table() == "the\t12\n東\t9\n"
+    (tmp_path / "vocab.tsv").write_text(vocab.table(), encoding="utf-8")
+    assert Vocab.load(tmp_path / "vocab.tsv").words == ["the", "東"]
+
+
+@pytest.mark.parametrize("table", ["the 9\n", "the\t9", "the\n9\n", "a b\t9\n", "the\tnine\n", "\t9\nthe\t8\n"])
+def test_a_file_that_is_no_vocabulary(tmp_path: Path, table: str) -> None:
+    (tmp_path / "vocab.tsv").write_text(table)
     with pytest.raises(W2VError, match="not a vocabulary file"):
-        Vocab.load(path)
+        Vocab.load(tmp_path / "vocab.tsv")
+
+
+def test_a_vocabulary_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "vocab.tsv").write_bytes(b"caf\xe9\t9\n")
+    with pytest.raises(W2VError, match="not a vocabulary file"):
+        Vocab.load(tmp_path / "vocab.tsv")

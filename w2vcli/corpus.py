@@ -1,8 +1,10 @@
 """The corpus: tokenised text as ids on disk, cut into blocks.
 
-On disk (`RUN/corpus/`): `ids.npy` int32 (n_words,), the ids of all words one sentence after the other;
-`offsets.npy` int64 (n_sentences + 1,), where each sentence starts in them; `corpus.json`, their sums and what they
-were made from. Ids follow the descending counts over the full vocabulary, so training on fewer words is `id < V`.
+On disk (`RUN/corpus/`): `identities.npy` int32 (n_words,), all words one sentence after the other, numbered by first
+appearance; `ids.npy` int32 (n_identities,), the id of each of these numbers; `offsets.npy` int64 (n_sentences + 1,),
+where each sentence starts; `corpus.json`, their sums and what they were made from. Ids follow the descending counts
+over the full vocabulary, so training on fewer words is `id < V`. They are known only when all the text is read; putting
+them in when a block is read takes less time than writing the corpus twice.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2vcli.compiled import compiled
 from w2vcli.errors import W2VError
 from w2vcli.npy import NpyFile
+
+IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE = "identities.npy", "ids.npy", "offsets.npy"
 
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -65,11 +70,13 @@ class Corpus:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         try:
-            self.ids = NpyFile(folder / "ids.npy", np.int32)
-            self.offsets = NpyFile(folder / "offsets.npy", np.int64)
+            self.identities = NpyFile(folder / IDENTITIES_FILE, np.int32)
+            self.offsets = NpyFile(folder / OFFSETS_FILE, np.int64)
+            self._ids = NpyFile(folder / IDS_FILE, np.int32)[:]
             self.meta: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
-            if not len(self.ids) == self.offsets[-1:].sum() == self.meta["words"]:
+            if not len(self.identities) == self.offsets[-1:].sum() == self.meta["words"]:
                 raise ValueError("its files do not fit together")
         except (OSError, ValueError, LookupError) as error:
             raise W2VError(f"{folder}: not an encoded corpus: {error}", "remove it to encode the text again") from error
@@ -79,7 +86,7 @@ class Corpus:
 
         Block i begins with the first sentence that starts at or after word i * block_words.
         """
-        targets = np.arange(block_words, len(self.ids), block_words)
+        targets = np.arange(block_words, len(self.identities), block_words)
         bounds = [np.array([0, len(self.offsets) - 1])]
         for first in range(0, len(self.offsets), _PIECE):
             offsets = self.offsets[first : first + _PIECE]
@@ -88,6 +95,25 @@ class Corpus:
         return np.unique(np.concatenate(bounds)).astype(np.int64)
 
     def block(self, first: int, last: int) -> Block:
-        """Return the sentences from `first` up to `last`, read into memory."""
+        """Return the sentences from `first` up to `last`, read into memory.
+
+        Raises:
+            W2VError: when there is a word among them that has no id.
+        """
         offsets = self.offsets[first : last + 1]
-        return Block(self.ids[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0])
+        words = self.identities[int(offsets[0]) : int(offsets[-1])]
+        if not replace(words, self._ids):
+            raise W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")
+        return Block(words, offsets - offsets[0])
+
+
+@compiled
+def replace(numbers: Any, ids: Any) -> Any:
+    """Replace every number, int32 (n,), by the id that it has, in place; return whether there is one for each."""
+    size = np.uint32(len(ids))
+    unknown: Any = 0
+    for place in range(len(numbers)):
+        number = np.uint32(numbers[place])  # a negative one becomes a large one
+        unknown += number >= size
+        numbers[place] = ids[number if number < size else 0]
+    return unknown == 0

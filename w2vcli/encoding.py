@@ -2,8 +2,8 @@
 
 The text is cut into chunks, at the end of a line where there is one. Reader threads decompress and hash the sources;
 worker threads number the words of each chunk by first appearance in it; the chunks' vocabularies are then merged in
-the chunks' order, which numbers the words by first appearance in the whole text. So the number of workers makes no
-difference.
+the chunks' order, which numbers the words by first appearance in the whole text: a word's identity. So the number of
+workers makes no difference. Ids, which follow the counts, are known at the end; `Corpus` puts them in when it reads.
 
 A word is what `str.split` takes for one. Words are compared as bytes, and decoded at the end.
 """
@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 
 from w2vcli import outputs
 from w2vcli.compiled import compiled, read_uint64, trailing_zeros
-from w2vcli.corpus import Ids, Offsets
+from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE, Ids, Offsets, replace
 from w2vcli.errors import W2VError
-from w2vcli.npy import NpyFile, NpyWriter
+from w2vcli.npy import NpyWriter
 from w2vcli.sources import Source, names, open_bytes
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import Vocab
 
 CHUNK_BYTES = 1 << 21  # so that a chunk's words stay in a core's cache
-_RENUMBER_WORDS = 250_000
+_FLUSH_WORDS = 4_000_000  # written to disk at once, while others are read
 UNDECODABLE = "\ufffd"
 _PARALLEL_SOURCES = 4  # read ahead at once
 
@@ -235,22 +235,36 @@ def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: A
 
 
 @compiled
-def _lines(pool: Any, starts: Any, lengths: Any, order: Any, out: Any) -> Any:
-    """Write the words in that order to `out`, each with a newline after it."""
+def _copy_words(pool: Any, starts: Any, lengths: Any, order: Any, out: Any) -> Any:
+    """Write the words in that order to `out`, without anything between them."""
     place = 0
     for word in order:
         for offset in range(lengths[word]):
             out[place] = pool[starts[word] + offset]
             place += 1
-        out[place] = 10
-        place += 1
 
 
 @compiled
-def _replace(ids: Any, numbers: Any) -> Any:
-    """Replace every id by its number, in place."""
-    for place in range(len(ids)):
-        ids[place] = numbers[ids[place]]
+def _write_table(pool: Any, starts: Any, lengths: Any, counts: Any, order: Any, out: Any) -> Any:
+    """Write word, tab, count and newline for the words in that order to `out`; return where they end."""
+    place = 0
+    for word in order:
+        for offset in range(lengths[word]):
+            out[place] = pool[starts[word] + offset]
+            place += 1
+        out[place] = 9
+        place += 1
+        count, digits = counts[word], 1
+        while count >= 10:
+            count //= 10
+            digits += 1
+        count = counts[word]
+        for offset in range(digits):
+            out[place + digits - 1 - offset] = 48 + count % 10
+            count //= 10
+        out[place + digits] = 10
+        place += digits + 1
+    return place
 
 
 # ---------------------------------------------------------------- chunks
@@ -339,7 +353,7 @@ def prepare() -> None:
     merger = Merger()
     text = np.frombuffer(b"a" + PADDING, dtype=np.uint8)
     numbered = Workspace().number_words(text)
-    _replace(numbered.ids, merger.add(numbered))
+    replace(numbered.ids, merger.add(numbered))
     merger.finish()
     _fill(np.zeros((2, 2), dtype=np.uint64), np.arange(0), numbered.distinct.lengths[:0], numbered.distinct.keys[:0])
 
@@ -482,40 +496,64 @@ class Merger:
         stay = np.flatnonzero(known.counts > limit)
         self.dropped_words += self._size - len(stay)
         self.dropped += int(known.counts.sum() - known.counts[stay].sum())
-        pool = np.empty(int(known.lengths[stay].sum()) + len(stay), dtype=np.uint8)
-        _lines(self._pool, known.starts, known.lengths, stay, pool)
+        pool = np.empty(int(known.lengths[stay].sum()), dtype=np.uint8)
+        _copy_words(self._pool, known.starts, known.lengths, stay, pool)
         identities = self._size + self._shift
         self._kept = self._identities(stay)
         self._shift = identities - len(stay)
         lengths = known.lengths[stay]
-        starts = np.cumsum(lengths + 1) - lengths - 1
+        starts = np.cumsum(lengths) - lengths
         self._words = Distinct(starts, lengths, known.keys[stay], known.counts[stay])
         self._pool, self._pool_used, self._size = pool, len(pool), len(stay)
         self._index(1 << max(16, (4 * self._size).bit_length()))
 
-    def finish(self) -> tuple[Vocab, NDArray[np.int32]]:
-        """Return the vocabulary, and the id that each identity gets in it, int32; dropped words get the one after all.
-
-        Words that differ only in bytes that cannot be decoded become one.
-        """
-        known = self._words.head(self._size)
+    def finish(self) -> Finished:
+        """Return the vocabulary. Words that differ only in bytes that cannot be decoded become one."""
         numbers = np.arange(self._size)
-        lines = np.empty(int(known.lengths.sum()) + self._size, dtype=np.uint8)
-        _lines(self._pool, known.starts, known.lengths, numbers, lines)
-        text = lines.tobytes().decode(errors="replace")
-        words = text.split("\n")[:-1]
-        counts = known.counts
-        if UNDECODABLE in text:
-            first: dict[str, int] = {}
-            numbers = np.array([first.setdefault(word, len(first)) for word in words])
-            words = list(first)
-            counts = np.bincount(numbers, counts, len(words)).astype(np.int64)
-        order = np.argsort(-counts, kind="stable")
-        ranks = np.empty(len(words), dtype=np.int32)
-        ranks[order] = np.arange(len(words))
-        ids = np.full(self._size + self._shift, len(words), dtype=np.int32)
+        counts = self._words.counts[: self._size]
+        ranks, order = _ranks(counts)
+        table = self._table_of(order)
+        if UNDECODABLE in table.decode(errors="replace"):
+            words, counts, numbers = _merged(Vocab.parse(self._table_of(numbers).decode(errors="replace")))
+            ranks, order = _ranks(counts)
+            table = Vocab([words[place] for place in order.tolist()], counts[order]).table().encode()
+        ids = np.full(self._size + self._shift, len(counts), dtype=np.int32)
         ids[self._identities(np.arange(self._size))] = ranks[numbers]
-        return Vocab([words[place] for place in order.tolist()], counts[order]), ids
+        return Finished(table, counts[order], ids)
+
+    def _table_of(self, order: NDArray[np.int64]) -> bytes:
+        """Return the words and their counts, in that order, as `Vocab.table` would."""
+        known = self._words.head(self._size)
+        longest = len(str(known.counts.max(initial=0))) + len("\t\n")
+        lines = np.empty(int(known.lengths.sum()) + longest * self._size, dtype=np.uint8)
+        end = _write_table(self._pool, known.starts, known.lengths, known.counts, order, lines)
+        return lines[:end].tobytes()
+
+
+class Finished(NamedTuple):
+    """The vocabulary of a whole text."""
+
+    table: bytes
+    """As `Vocab.table` gives it."""
+    counts: NDArray[np.int64]
+    """Those in the table."""
+    ids: Ids
+    """(n,): of each identity; dropped words have the one after all others."""
+
+
+def _ranks(counts: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+    """Return the place of each by falling counts, ties as they stand; and the order that this is."""
+    order = np.argsort(-counts, kind="stable")
+    ranks = np.empty(len(counts), dtype=np.int32)
+    ranks[order] = np.arange(len(counts))
+    return ranks, order
+
+
+def _merged(vocab: Vocab) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct words, their counts, and which of them each word of `vocab` is."""
+    first: dict[str, int] = {}
+    numbers = np.array([first.setdefault(word, len(first)) for word in vocab.words])
+    return list(first), np.bincount(numbers, vocab.counts).astype(np.int64), numbers
 
 
 # ---------------------------------------------------------------- reading
@@ -622,7 +660,7 @@ class WordCounter:
             return space.number_words(chunk), space
 
         def replaced(numbered: Numbered, identities: NDArray[np.int32]) -> Ids:
-            _replace(numbered.ids, identities)
+            replace(numbered.ids, identities)
             return numbered.ids
 
         ahead = self.workers + 1
@@ -678,14 +716,14 @@ def count(sources: Sequence[Source], workers: int = 1, max_bytes: int | None = N
     counter = WordCounter(workers, max_bytes)
     for _ in counter.read(sources):
         pass
-    vocab, _ = counter.merger.finish()
-    return _not_empty(vocab, sources)
+    return Vocab.parse(_finished(counter, sources).table.decode())
 
 
-def _not_empty(vocab: Vocab, sources: Sequence[Source]) -> Vocab:
-    if not len(vocab):
+def _finished(counter: WordCounter, sources: Sequence[Source]) -> Finished:
+    finished = counter.merger.finish()
+    if not finished.table:
         raise W2VError(f"{names(sources)}: no words in the text")
-    return vocab
+    return finished
 
 
 def encode(
@@ -701,8 +739,8 @@ def encode(
         folder: see `corpus.Corpus`.
         vocab_path: see `vocab.Vocab`.
         workers: threads that number words; the outputs are the same for any number.
-        max_bytes: the memory that the vocabulary may take; beyond it the rarest words so far are dropped, their
-            places in `ids` hold the id after all others.
+        max_bytes: the memory that the vocabulary may take; beyond it the rarest words so far are dropped and get the
+            id after all others.
 
     Raises:
         W2VError: when a source cannot be read, there is no word, or the result cannot be written.
@@ -711,72 +749,77 @@ def encode(
     stamps = [source.stamp() for source in sources]
     with outputs.atomic_folder(folder) as temporary:
         with (
-            NpyWriter(temporary / "ids.npy", np.int32) as ids,
-            NpyWriter(temporary / "offsets.npy", np.int64) as offsets,
+            NpyWriter(temporary / IDENTITIES_FILE, np.int32) as identities,
+            NpyWriter(temporary / OFFSETS_FILE, np.int64) as offsets,
+            _Flusher(temporary / IDENTITIES_FILE) as flusher,
         ):
             offsets.append(np.zeros(1, dtype=np.int64))
             words = ended = 0
             for chunk, lengths in counter.read(sources):
-                ids.append(chunk)
+                identities.append(chunk)
                 offsets.append(ended + np.cumsum(lengths))
                 words += len(chunk)
                 ended += int(lengths.sum())
+                flusher.wrote(words)
                 yield counter.bytes_read
             sentences = offsets.size - 1
-        vocab, ids_of_identities = counter.merger.finish()
-        _not_empty(vocab, sources)
-        with ThreadPoolExecutor(counter.workers, "w2v-renumber") as pool:
-            renumbered = _renumber(temporary / "ids.npy", ids_of_identities, pool, counter.workers)
-            vocab.save(vocab_path)
-            doubts = _doubts(vocab)
-            renumbered.result()
+        finished = _finished(counter, sources)
+        np.save(temporary / IDS_FILE, finished.ids)
+        with outputs.atomic_file(vocab_path) as stream:
+            stream.write(finished.table)
         meta = {
             "fingerprint": counter.fingerprint(),
             "words": words,
             "sentences": sentences,
-            "distinct": len(vocab),
+            "distinct": len(finished.counts),
             "split": counter.split,
             "dropped_words": counter.merger.dropped_words,
             "dropped": counter.merger.dropped,
             "max_bytes": max_bytes,
-            **doubts,
+            **_doubts(finished),
             "sources": stamps if None not in stamps else None,
         }
         (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
 
 
-def _doubts(vocab: Vocab) -> dict[str, int]:
+class _Flusher:
+    """Flushes a file to disk while it is being written, so that little is left to do at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._flushed = 0
+        self._pool = ThreadPoolExecutor(1, "w2v-flush")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> _Flusher:
+        return self
+
+    def wrote(self, words: int) -> None:
+        """Say how many words were written so far."""
+        if words >= self._flushed + _FLUSH_WORDS:
+            self._finish()
+            self._last = self._pool.submit(outputs.sync_file, self._path)
+            self._flushed = words
+
+    def _finish(self) -> None:
+        if self._last:
+            self._last.result()  # an error that is reported here is not reported again
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+        if error[0] is None:
+            self._finish()
+
+
+def _doubts(finished: Finished) -> dict[str, int]:
     """Return how many words of the text show that something is wrong with it: bad bytes, or punctuation at the end."""
-    text = "\n".join([*vocab.words, ""])
-    broken = [UNDECODABLE in word for word in vocab.words] if UNDECODABLE in text else []
-    letters = np.frombuffer(text.encode(), dtype=np.uint8)
-    ends = np.flatnonzero(letters == ord("\n"))
-    is_punctuated = np.isin(letters[ends - 1], np.frombuffer(b".,;:!?", dtype=np.uint8)) & (
-        np.diff(ends, prepend=-1) > 2
-    )
+    table = np.frombuffer(finished.table, dtype=np.uint8)
+    ends = np.flatnonzero(table == ord("\t"))
+    starts = np.concatenate(([0], np.flatnonzero(table == ord("\n"))[:-1] + 1))
+    is_punctuated = np.isin(table[ends - 1], np.frombuffer(b".,;:!?", dtype=np.uint8)) & (ends - starts > 1)
+    broken = UNDECODABLE.encode()
+    is_broken = [broken in line for line in finished.table.splitlines()] if broken in finished.table else []
     return {
-        "undecodable": int(vocab.counts[np.flatnonzero(broken)].sum()),
-        "punctuated": int(vocab.counts[is_punctuated].sum()),
+        "undecodable": int(finished.counts[np.flatnonzero(is_broken)].sum()),
+        "punctuated": int(finished.counts[is_punctuated].sum()),
     }
-
-
-def _renumber(path: Path, numbers: Ids, pool: ThreadPoolExecutor, workers: int) -> Future[None]:
-    """Begin to replace every id in the file by its number, in place."""
-    ids = NpyFile(path, np.int32)
-
-    def renumber(worker: int) -> None:
-        memory = np.empty(min(_RENUMBER_WORDS, len(ids)), dtype=np.int32)
-        for start in range(worker * _RENUMBER_WORDS, len(ids), workers * _RENUMBER_WORDS):
-            part = memory[: len(ids) - start]
-            ids.read_into(part, start)
-            _replace(part, numbers)
-            ids.overwrite(start, part)
-
-    parts = [pool.submit(renumber, worker) for worker in range(workers)]
-
-    def finish() -> None:
-        for part in parts:
-            part.result()
-        outputs.sync_file(path)  # here rather than with the rest of the folder: there are other things to do meanwhile
-
-    return pool.submit(finish)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class NpyFile:
-    """A file whose pieces are read and overwritten; several threads may do so at once.
+    """A file whose pieces are read; several threads may do so at once.
 
     Raises:
         ValueError: when it is not a one-dimensional array of `dtype`, complete.
@@ -52,12 +52,6 @@ class NpyFile:
             stream.seek(self._start + first * self._dtype.itemsize)
             if stream.readinto(array.data) < array.nbytes:
                 raise OSError(f"{self._path}: ends too early")
-
-    def overwrite(self, first: int, array: NDArray[Any]) -> None:
-        """Write `array` in place of what begins at `first`."""
-        with self._path.open("r+b") as stream:
-            stream.seek(self._start + first * self._dtype.itemsize)
-            stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
 
 
 class NpyWriter:

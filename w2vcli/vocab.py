@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli import outputs
 from w2vcli.errors import W2VError
 
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.int64]
-
-_PIECE = 10_000  # words written at once
 
 
 @dataclass(frozen=True)
@@ -44,31 +41,34 @@ class Vocab:
         """Return the vocabulary of the `size` most frequent words."""
         return Vocab(self.words[:size], self.counts[:size])
 
-    def save(self, path: Path) -> None:
-        """Write `word<TAB>count` lines, atomically."""
-        with outputs.open_text(path) as stream:
-            for start in range(0, len(self), _PIECE):
-                piece = slice(start, start + _PIECE)
-                pairs = zip(self.words[piece], self.counts[piece].tolist(), strict=True)
-                stream.write("".join([f"{word}\t{count}\n" for word, count in pairs]))
+    def table(self) -> str:
+        """Return `word<TAB>count` lines."""
+        return "".join([f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)])
+
+    @classmethod
+    def parse(cls, table: str) -> Vocab:
+        """Return what `table` gave.
+
+        Raises:
+            ValueError: when it is something else.
+        """
+        fields = table.split()  # a word has no white space in it
+        words, counts = fields[::2], fields[1::2]
+        if not len(words) == len(counts) == table.count("\t") == table.count("\n"):
+            raise ValueError("every line should be a word, a tab and a count")
+        return cls(words, np.array(list(map(int, counts)), dtype=np.int64))
 
     @classmethod
     def load(cls, path: Path) -> Vocab:
-        """Read what `save` wrote.
+        """Read a table.
 
         Raises:
             W2VError: when it is not such a file.
         """
-        words: list[str] = []
-        counts: list[int] = []
         try:
-            for line in path.read_text(encoding="utf-8").splitlines():
-                word, count = line.split("\t")
-                words.append(word)
-                counts.append(int(count))
+            return cls.parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise W2VError(f"{path}: not a vocabulary file: {error}") from error
-        return cls(words, np.array(counts, dtype=np.int64))
 
 
 def keep_probabilities(counts: CountArray, sample: float) -> FloatArray:
