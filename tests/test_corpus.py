@@ -43,7 +43,8 @@ def test_block_bounds_by_hand(tmp_path: Path) -> None:
     assert corpus.block_bounds(1).tolist() == [0, 1, 2, 3, 4, 5]
     assert corpus.block_bounds(100).tolist() == [0, 5]
     assert corpus.block(2, 4).ids.tolist() == [3, 0, 0, 0, 0, 0, 0, 0]
-    assert corpus.block(2, 4).offsets.tolist() == [0, 1, 8]
+    assert corpus.block(2, 4).starts.tolist() == [0, 1]
+    assert corpus.block(2, 4).ends.tolist() == [1, 8]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100), st.integers(1, 70))
@@ -77,12 +78,11 @@ ids_and_lengths = st.lists(st.lists(st.integers(0, 9), max_size=8), min_size=1, 
 
 def block_of(sentences: list[list[int]]) -> Block:
     offsets = np.cumsum([0] + [len(ids) for ids in sentences])
-    return Block(np.array([i for ids in sentences for i in ids], dtype=np.int32), offsets)
+    return Block(np.array([i for ids in sentences for i in ids], dtype=np.int32), offsets[:-1], offsets[1:])
 
 
 def lists(block: Block) -> list[list[int]]:
-    bounds = block.offsets.tolist()
-    return [block.ids[a:b].tolist() for a, b in itertools.pairwise(bounds)]
+    return [block.ids[a:b].tolist() for a, b in zip(block.starts, block.ends, strict=True)]
 
 
 @given(ids_and_lengths, st.integers(0, 11))
@@ -95,6 +95,5 @@ def test_gathered_drops_rare_words_and_closes_up(sentences: list[list[int]], siz
 def test_shuffled_keeps_sentences_whole(sentences: list[list[int]], seed: int) -> None:
     shuffled = block_of(sentences).shuffled(np.random.default_rng(seed))
     expected = [sentences[place] for place in np.random.default_rng(seed).permutation(len(sentences))]
-    starts, ends = shuffled.spans()
-    assert [shuffled.ids[a:b].tolist() for a, b in zip(starts, ends, strict=True)] == expected
+    assert lists(shuffled) == expected
     assert lists(shuffled.gathered(10)) == expected

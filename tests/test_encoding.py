@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -32,8 +31,7 @@ def encoded(folder: Path, *texts: str | bytes, workers: int = 1) -> tuple[Corpus
 
 
 def words_of(block: Block, vocab: Vocab) -> list[list[str]]:
-    bounds = block.offsets.tolist()
-    return [[vocab.words[i] for i in block.ids[a:b].tolist()] for a, b in itertools.pairwise(bounds)]
+    return [[vocab.words[i] for i in block.ids[a:b]] for a, b in zip(block.starts, block.ends, strict=True)]
 
 
 def test_by_hand(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def block_of(sentences: list[list[int]]) -> Block:
     offsets = np.cumsum([0] + [len(ids) for ids in sentences])
-    return Block(np.array([i for ids in sentences for i in ids], dtype=np.int32), offsets)
+    return Block(np.array([i for ids in sentences for i in ids], dtype=np.int32), offsets[:-1], offsets[1:])
 
 
 def model_of(counts: list[int], **settings: Any) -> GensimWord2Vec:
@@ -161,7 +160,7 @@ def loss(model: GensimWord2Vec, block: Block) -> float:
     inputs, outputs = model.wv.vectors.astype(np.float64), model.syn1neg.astype(np.float64)
     noise = noise_probabilities(model.wv.expandos["count"], model.ns_exponent)
     total, number = 0.0, 0
-    for start, end in zip(block.offsets[:-1], block.offsets[1:], strict=True):
+    for start, end in zip(block.starts, block.ends, strict=True):
         for centre, contexts in windows(block.ids[start:end], 2, False, np.random.default_rng(0)):
             u = inputs[contexts]
             total += np.log1p(np.exp(-u @ outputs[centre])).sum()
@@ -256,7 +255,7 @@ def test_alpha_may_fall_to_zero(engine: Engine) -> None:
 def test_alpha_falls_within_a_block(engine: Engine) -> None:
     """A block of more than 10,000 words, as Gensim changes alpha that often."""
     counts, block, _ = planted()
-    block = block_of([block.ids[a:b].tolist() for a, b in pairwise(block.offsets.tolist())] * 4)
+    block = block_of([block.ids[a:b].tolist() for a, b in zip(block.starts, block.ends, strict=True)] * 4)
     ends = []
     for alpha_end in (0.02, 0.0001):
         model = model_of(counts, window=1, negative=1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -37,27 +38,25 @@ def memory(batch: int, window: int = 5, negative: int = 4) -> tuple[kernels.Sett
     return options, kernels.scratch(options, batch, 16, 16)
 
 
-def test_subsampling_keeps_whole_sentences_and_their_bounds() -> None:
+def test_subsampling_keeps_sentences_apart() -> None:
     ids = np.array([1, 0, 1, 2, 7, 1, 0, 0, 1, 1, 1], dtype=np.int32)
-    sentences = kernels.Sentences(ids, np.array([0, 6, 8]), np.array([6, 8, 11]))
-    _, scratch = memory(6)
+    sentences = kernels.Sentences(ids, np.array([8, 0, 6]), np.array([11, 6, 8]))
+    _, scratch = memory(9)
     keep = tables([0, 1, 1], [1]).keep  # word 0 never, 1 and 2 always, 7 is left out
-    sentence, counter, n = kernels._subsample(sentences, 0, 3, 6, keep, np.uint64(1), np.uint64(0), scratch)
-    assert (sentence, int(counter), n) == (2, 8, 4)  # the third does not fit any more
-    assert scratch.words[:4].tolist() == [1, 1, 2, 1]
-    assert scratch.begins[:4].tolist() == [0] * 4
-    assert scratch.ends[:4].tolist() == [4] * 4
-    sentence, counter, n = kernels._subsample(sentences, 2, 3, 6, keep, np.uint64(1), counter, scratch)
-    assert (sentence, int(counter), n) == (3, 11, 3)
+    n, counter = kernels._subsample(sentences, 0, 2, keep, np.uint64(1), scratch)
+    assert (n, int(counter)) == (7, 9)
+    assert scratch.words[:7].tolist() == [1, 1, 1, 1, 1, 2, 1]
+    assert scratch.begins[:7].tolist() == [0] * 3 + [3] * 4
+    assert scratch.ends[:7].tolist() == [3] * 3 + [7] * 4
+    n, counter = kernels._subsample(sentences, 2, 3, keep, np.uint64(1), scratch)
+    assert (n, int(counter)) == (0, 2)
 
 
 def test_subsampling_keeps_the_share_it_should() -> None:
     ids = np.zeros(40_000, dtype=np.int32)
     sentences = kernels.Sentences(ids, np.array([0]), np.array([len(ids)]))
     _, scratch = memory(len(ids))
-    _, _, n = kernels._subsample(
-        sentences, 0, 1, len(ids), tables([0.3], [1]).keep, np.uint64(5), np.uint64(0), scratch
-    )
+    n, _ = kernels._subsample(sentences, 0, 1, tables([0.3], [1]).keep, np.uint64(5), scratch)
     assert n / len(ids) == pytest.approx(0.3, abs=0.01)
 
 
@@ -100,25 +99,19 @@ def test_tiles_and_padding(lanes: int, negative: int, vector_size: int) -> None:
     assert ends[0].wv.vectors.shape == (3, vector_size)
 
 
-def replay(engine: NumbaEngine, model: Any, block: Block, part: kernels.Part) -> None:
-    """Train `model` on a part with the reference's steps, and what the kernels draw for it."""
+def replay(engine: NumbaEngine, model: Any, block: Block, work: kernels.Work) -> None:
+    """Train `model` on all batches with the reference's steps, and what the kernels draw for it."""
     assert engine._prepared is not None
     options, tables = engine._prepared.settings, engine._prepared.tables
-    sentences = kernels.Sentences(block.ids, *block.spans())
-    scratch = kernels.scratch(options, part.batch, 16, 16)
-    sentence, counter, group = part.first, np.uint64(0), part.group
+    sentences = kernels.Sentences(block.ids, block.starts, block.ends)
+    scratch = kernels.scratch(options, len(block), 16, 16)
     inputs, outputs = model.wv.vectors, model.syn1neg
-    while sentence < part.last:
-        alpha = part.alpha_start + (part.alpha_end - part.alpha_start) * (sentence - part.first) / (
-            part.last - part.first
-        )
-        sentence, counter, n = kernels._subsample(
-            sentences, sentence, part.last, part.batch, tables.keep, part.key, np.uint64(counter), scratch
-        )
-        counter = kernels._draw_windows(options, part.key, np.uint64(counter), n, scratch)
+    for batch, (key, alpha) in enumerate(zip(work.keys, work.alphas.tolist(), strict=True)):
+        n, counter = kernels._subsample(sentences, work.cuts[batch], work.cuts[batch + 1], tables.keep, key, scratch)
+        counter = kernels._draw_windows(options, key, np.uint64(counter), n, scratch)
+        group = kernels._group_of(batch, work.group, noise.GROUPS)
         number = n * options.negative
-        counter = kernels._draw_noise(tables, group, part.key, np.uint64(counter), number, scratch.noise)
-        group = (group + 2) % noise.GROUPS
+        kernels._draw_noise(tables, group, key, np.uint64(counter), number, scratch.noise)
         negatives = scratch.noise[:number].astype(np.int64).reshape(n, options.negative)
         for centre in range(n):
             places = [place for place in range(scratch.begins[centre], scratch.ends[centre]) if place != centre]
@@ -152,18 +145,19 @@ def test_any_outputs_against_the_reference(
         one.wv.vectors *= 5
         one.syn1neg[:] = np.random.default_rng(9).normal(0, 0.2, one.syn1neg.shape)
     before = ours.syn1neg.copy()
-    parts: list[kernels.Part] = []
-    make_parts = numba_engine._parts
+    works: list[kernels.Work] = []
+    make_work = numba_engine._work
 
-    def noted_parts(*given: Any) -> list[kernels.Part]:
-        parts.extend(make_parts(*given))
-        return parts
+    def noted_work(*given: Any) -> kernels.Work:
+        works.append(make_work(*given))
+        return works[-1]
 
-    monkeypatch.setattr(numba_engine, "_parts", noted_parts)
+    monkeypatch.setattr(numba_engine, "_work", noted_work)
+    monkeypatch.setattr(numba_engine, "_BATCH_WORDS", 20)
     engine = NumbaEngine(lanes)
     engine.train_block(ours, block, 0.05, 0.02, np.random.default_rng(3))
-    for part in parts:
-        replay(engine, theirs, block, part)
+    assert len(works[0].keys) > kernels.RUN
+    replay(engine, theirs, block, works[0])
     assert np.abs(theirs.syn1neg - before).max() > 0.005
     np.testing.assert_allclose(ours.wv.vectors, theirs.wv.vectors, atol=5e-6)
     np.testing.assert_allclose(ours.syn1neg, theirs.syn1neg, atol=5e-6)
@@ -196,12 +190,48 @@ def test_settings_changed_between_blocks() -> None:
     assert np.isfinite(model.syn1neg).all()
 
 
-def test_every_part_is_taken_once() -> None:
-    queues: list[Any] = [deque([0, 2, 4, 6]), deque([1, 3, 5])]
-    taken: list[Any] = [numba_engine._taken(queues, worker) for worker in (0, 1)]
-    assert [next(taken[0]), next(taken[1]), next(taken[0])] == [0, 1, 2]
-    assert list(taken[1]) == [3, 5, 6, 4]
-    assert list(taken[0]) == []
+def test_every_batch_is_taken_once() -> None:
+    alone = np.zeros((1, 8), dtype=np.int64)
+    assert [kernels._next_batch(alone, 0, 5) for _ in range(7)] == [0, 1, 2, 3, 4, -1, -1]
+    run = kernels.RUN
+    taken = np.zeros((2, 8), dtype=np.int64)
+    assert [kernels._next_batch(taken, worker, 3 * run) for worker in (0, 1, 0)] == [0, run, 1]
+    mine = [kernels._next_batch(taken, 1, 3 * run) for _ in range(3 * run - 3)]
+    assert mine == [*range(run + 1, 2 * run), *range(2, run), *range(2 * run, 3 * run)]
+    assert [kernels._next_batch(taken, worker, 3 * run) for worker in (0, 1, 2)] == [-1, -1, -1]
+
+
+def test_threads_take_every_batch_once() -> None:
+    taken = np.zeros((2, 8), dtype=np.int64)
+
+    def take(worker: int) -> list[int]:
+        return list(iter(lambda: int(kernels._next_batch(taken, worker, 3000)), -1))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(take, range(4)))
+    assert sorted(itertools.chain(*found)) == list(range(3000))
+
+
+def test_runs_draw_from_even_and_odd_groups_in_turn() -> None:
+    groups = [int(kernels._group_of(batch, 5, noise.GROUPS)) for batch in range(2 * kernels.RUN)]
+    assert sorted(groups[: kernels.RUN]) == sorted(2 * list(range(1, noise.GROUPS, 2)))
+    assert sorted(groups[kernels.RUN :]) == sorted(2 * list(range(0, noise.GROUPS, 2)))
+
+
+def test_batches_by_hand() -> None:
+    """Of 2,400 words 3 batches of about 800; a sentence is in the batch where it begins."""
+    lengths = np.array([500, 400, 0, 100, 900, 500])
+    work = numba_engine._work(lengths, 2, 0.05, 0.02, np.random.default_rng(0))
+    assert work.cuts.tolist() == [0, 2, 5, 6]
+    np.testing.assert_allclose(work.alphas, [0.05, 0.05 - 0.03 * 900 / 2400, 0.05 - 0.03 * 1900 / 2400])
+    assert len(set(work.keys.tolist())) == 3
+    assert work.taken.shape == (2, 8)
+
+
+def test_sentences_without_words() -> None:
+    model = model_of([5, 4, 3])
+    assert NumbaEngine().train_block(model, block_of([[], []]), 0.02, 0.02, np.random.default_rng(1)) == 0
+    assert NumbaEngine().train_block(model, block_of([]), 0.02, 0.02, np.random.default_rng(1)) == 0
 
 
 def test_a_word_twice_in_the_window() -> None:
@@ -221,7 +251,7 @@ def test_a_word_twice_in_the_window() -> None:
 
 
 def test_the_number_of_workers_does_not_change_what_is_drawn() -> None:
-    """Random numbers belong to a part of the block; so the same words stay, whichever thread takes it."""
+    """Random numbers belong to a batch; so the same words stay, whichever thread takes it."""
     rng = np.random.default_rng(1)
     sentences = [rng.integers(0, 50, 30).tolist() for _ in range(2000)]
     trained = []
@@ -247,12 +277,12 @@ def test_arrays_put_in_anew_are_taken_up() -> None:
 
 
 def test_every_centre_draws_its_own_noise() -> None:
-    """As many different output rows move as independent draws lead to: 200 centres' from each of two groups."""
+    """As many different output rows move as independent draws lead to: 400 centres' from one group."""
     words, negative = 20_000, 3
     model = model_of([1] * words, ns_exponent=0.0, negative=negative, window=1)
-    sentences = [list(range(start, start + 25)) for start in range(0, 400, 25)]  # two parts, of a batch each
+    sentences = [list(range(start, start + 25)) for start in range(0, 400, 25)]
     NumbaEngine().train_block(model, block_of(sentences), 0.02, 0.02, np.random.default_rng(1))
     moved = np.flatnonzero(np.abs(model.syn1neg).sum(axis=1))
     assert (moved < 400).sum() == 400
-    expected = 2 * (words - 400) / noise.GROUPS * (1 - (1 - noise.GROUPS / words) ** (200 * negative))
+    expected = (words - 400) / noise.GROUPS * (1 - (1 - noise.GROUPS / words) ** (400 * negative))
     assert (moved >= 400).sum() == pytest.approx(expected, rel=0.05)

@@ -570,7 +570,7 @@ def test_epochs_see_their_blocks_in_different_orders(
     train_block = GensimEngine.train_block
 
     def recorded(self: GensimEngine, model: Any, block: Any, *rest: Any) -> int:
-        seen.append(block.order.tobytes())
+        seen.append(block.starts.tobytes())
         return train_block(self, model, block, *rest)
 
     monkeypatch.setattr(GensimEngine, "train_block", recorded)

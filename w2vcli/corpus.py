@@ -31,35 +31,31 @@ _PIECE = 1 << 20  # offsets read at once
 
 @dataclass(frozen=True)
 class Block:
-    """Some whole sentences. `ids`: int32 (n,). `offsets`: int64 (n_sentences + 1,), from 0 to n.
+    """Some whole sentences, in the order to visit them in: `ids[starts[i]:ends[i]]` is one.
 
-    `order`: int64 (n_sentences,), the order to visit the sentences in, where it is not as they stand.
+    `ids`: int32 (n,). `starts`, `ends`: int64 (n_sentences,).
     """
 
     ids: Ids
-    offsets: Offsets
-    order: Offsets | None = None
+    starts: Offsets
+    ends: Offsets
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def shuffled(self, rng: np.random.Generator) -> Block:
         """Return the block with its sentences in a random order."""
-        return Block(self.ids, self.offsets, rng.permutation(len(self.offsets) - 1))
-
-    def spans(self) -> tuple[Offsets, Offsets]:
-        """Return where each sentence starts and ends in `ids`, in their order: int64 (n_sentences,) both."""
-        starts, ends = self.offsets[:-1], self.offsets[1:]
-        return (starts, ends) if self.order is None else (starts[self.order], ends[self.order])
+        order = rng.permutation(len(self.starts))
+        return Block(self.ids, self.starts[order], self.ends[order])
 
     def gathered(self, size: int) -> Block:
-        """Return the block in its order, without ids from `size` on; sentences close up, and may become empty."""
-        starts, ends = self.spans()
-        offsets = np.concatenate(([0], np.cumsum(ends - starts)))
-        ids = self.ids[np.repeat(starts - offsets[:-1], ends - starts) + np.arange(offsets[-1])]
+        """Return the block without ids from `size` on; sentences stand in their order and may become empty."""
+        lengths = self.ends - self.starts
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        ids = self.ids[np.repeat(self.starts - offsets[:-1], lengths) + np.arange(offsets[-1])]
         known = ids < size
-        before = np.concatenate(([0], np.cumsum(known)))
-        return Block(ids[known], before[offsets])
+        before = np.concatenate(([0], np.cumsum(known)))[offsets]
+        return Block(ids[known], before[:-1], before[1:])
 
 
 class Corpus:
@@ -104,7 +100,7 @@ class Corpus:
         words = self.identities[int(offsets[0]) : int(offsets[-1])]
         if not replace(words, self._ids):
             raise W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")
-        return Block(words, offsets - offsets[0])
+        return Block(words, offsets[:-1] - offsets[0], offsets[1:] - offsets[0])
 
 
 @compiled

@@ -13,16 +13,17 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from w2vcli import __version__, checkpoint, encoding, engines, outputs
 from w2vcli.config import Config, Word2Vec, as_config
-from w2vcli.corpus import Corpus, Offsets
+from w2vcli.corpus import Block, Corpus, Offsets
 from w2vcli.errors import W2VError
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
 from w2vcli.sources import Source, expand, names, total_size
@@ -139,6 +140,27 @@ class _Background:
         if self._error:
             raise self._error
         return not self._thread.is_alive()
+
+
+_Item = TypeVar("_Item")
+
+
+def _ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """Yield the items; while one is used, a thread makes the next."""
+    with ThreadPoolExecutor(1, "w2v-read") as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
+
+
+class _Turn(NamedTuple):
+    """A block that is to be trained, in its order, and where its randomness comes from."""
+
+    epoch: int
+    place: int
+    block: Block
+    rng: np.random.Generator
 
 
 @dataclass
@@ -356,8 +378,9 @@ class _Run:
             "versions": versions(),
         }
         saved = position.words, time.monotonic()
+        turns = _ahead(self._turns(corpus, bounds, position.blocks))
         while position.blocks < blocks * settings.epochs:
-            yield self._train_block(model, corpus, bounds, position)
+            yield self._train_block(model, turns, corpus.meta["words"] * settings.epochs, position)
             if position.blocks % blocks == 0:
                 yield {"event": "epoch", "epoch": position.blocks // blocks, "of": settings.epochs}
             stop = self.should_stop()
@@ -394,21 +417,24 @@ class _Run:
             )
         return vocab.head(size)
 
-    def _train_block(self, model: Any, corpus: Corpus, bounds: Offsets, position: _Position) -> Event:
+    def _turns(self, corpus: Corpus, bounds: Offsets, first: int) -> Iterator[_Turn]:
+        """Yield the blocks of all epochs from number `first` on. Nothing depends on those before."""
+        seed, shuffle = self.config.word2vec.seed, self.config.train.shuffle
+        blocks = len(bounds) - 1
+        for number in range(first, blocks * self.config.word2vec.epochs):
+            epoch, place = divmod(number, blocks)
+            # seeds begin at 1: NumPy takes [3, 0] and [3, 0, 0] for the same seed
+            order = np.random.default_rng([seed, epoch + 1]).permutation(blocks) if shuffle else np.arange(blocks)
+            index = int(order[place])
+            rng = np.random.default_rng([seed, epoch + 1, index + 1])
+            block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
+            yield _Turn(epoch, place, block.shuffled(rng) if shuffle else block, rng)
+
+    def _train_block(self, model: Any, turns: Iterator[_Turn], total: int, position: _Position) -> Event:
         """Train the next block, move `position` past it and return its event."""
-        settings, options = self.config.word2vec, self.config.train
-        epoch, place = divmod(position.blocks, len(bounds) - 1)
-        # seeds begin at 1: NumPy takes [3, 0] and [3, 0, 0] for the same seed
-        order = np.arange(len(bounds) - 1)
-        if options.shuffle:
-            order = np.random.default_rng([settings.seed, epoch + 1]).permutation(order)
-        index = int(order[place])
-        rng = np.random.default_rng([settings.seed, epoch + 1, index + 1])
+        settings = self.config.word2vec
         started = time.perf_counter()
-        block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
-        if options.shuffle:
-            block = block.shuffled(rng)
-        total = corpus.meta["words"] * settings.epochs
+        epoch, place, block, rng = next(turns)
         alpha_start = alpha_at(position.words, total, settings.alpha, settings.min_alpha)
         alpha_end = alpha_at(position.words + len(block), total, settings.alpha, settings.min_alpha)
         trained = self.engine.train_block(model, block, alpha_start, alpha_end, rng)

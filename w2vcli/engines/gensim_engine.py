@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,5 +76,5 @@ class _Sentences:
         except Exception as error:  # this, too, runs in a thread of Gensim's
             self._failures.append(error)
             return
-        for start, end in pairwise(self._block.offsets.tolist()):
+        for start, end in zip(self._block.starts.tolist(), self._block.ends.tolist(), strict=True):
             yield words[start:end]

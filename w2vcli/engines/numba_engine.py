@@ -6,20 +6,15 @@ is in the window twice is read again the second time). Pairs, keep probabilities
 same; so is, measured, the quality. (Sharing noise between centres in succession as well would be faster still, but
 costs 1.6 points of analogies for two centres and 3.6 for four.)
 
-A block is cut into parts of some thousand words, which the threads take one after the other. Random numbers belong to
-the part, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words come in
-groups that take turns; see `noise`.
+A block is cut into batches of some thousand words, which the threads take one after the other. Random numbers belong
+to the batch, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words come
+in groups that take turns; see `noise`.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,8 +27,8 @@ from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.vector_code import native_lanes
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
-_PART_WORDS = 20_000  # long enough to make a call worth it, short enough that threads end together
-_BATCH_WORDS = 1_000  # drawn together; small enough to stay in the cache
+_BATCH_WORDS = 1_000  # small enough to stay in the cache
+_CACHE_LINE = 8  # in int64
 
 
 @dataclass
@@ -48,6 +43,8 @@ class _Prepared:
     vectors: NDArray[np.float32]
     """What the model's arrays are from now on: the padded rows, without the padding."""
     syn1neg: NDArray[np.float32]
+    scratch: dict[int, kernels.Scratch] = field(default_factory=dict)
+    """Each worker's."""
 
     def is_of(self, model: Any) -> bool:
         """Whether these are still the arrays and settings of `model`."""
@@ -64,7 +61,6 @@ class NumbaEngine:
         self._lanes = lanes or native_lanes()
         self._prepared: _Prepared | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._scratch: SimpleQueue[kernels.Scratch] = SimpleQueue()
 
     def prepare(self, settings: Word2Vec) -> None:
         """Load the kernels from numba's cache, or compile them."""
@@ -72,40 +68,36 @@ class NumbaEngine:
         options = _settings(settings)
         nothing = np.zeros(0, dtype=np.int64)
         sentences = kernels.Sentences(np.zeros(0, dtype=np.int32), nothing, nothing)
-        part = kernels.Part(0, 0, 1, np.uint64(0), 0, 0.0, 0.0)
+        work = _work(nothing, 1, 0.0, 0.0, np.random.default_rng(0))
         scratch = kernels.scratch(options, 1, self._lanes, self._lanes)
         tables = _tables(np.ones(1), np.ones(1))
         train = kernels.kernel(settings.sg == 0, settings.negative, self._lanes)
-        train(rows, rows, *map(tuple, (tables, sentences, options, part, scratch)))
+        train(rows, rows, *map(tuple, (tables, sentences, options, work)), 0, tuple(scratch))
 
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
         prepared = self._prepare_model(model)
-        starts, ends = block.spans()
-        if len(starts) == 0:
+        if len(block.starts) == 0:
             return 0
-        sentences = kernels.Sentences(block.ids, starts, ends)
-        batch = max(_BATCH_WORDS, int((ends - starts).max()))
-        parts = _parts(ends - starts, batch, alpha_start, alpha_end, rng)
+        sentences = kernels.Sentences(block.ids, block.starts, block.ends)
+        lengths = block.ends - block.starts
+        workers = min(model.workers, -(-int(lengths.sum()) // _BATCH_WORDS)) or 1
+        work = _work(lengths, workers, alpha_start, alpha_end, rng)
+        described = tuple(map(tuple, (prepared.tables, sentences, prepared.settings, work)))
+        batch = int(np.add.reduceat(lengths, work.cuts[:-1]).max())
         train = kernels.kernel(model.sg == 0, prepared.settings.negative, self._lanes)
 
-        def train_part(part: kernels.Part) -> int:
-            scratch = self._take_scratch(prepared, batch)
-            described = (prepared.tables, sentences, prepared.settings, part, scratch)
-            trained = train(prepared.inputs, prepared.outputs, *map(tuple, described))
-            self._scratch.put(scratch)
-            return trained
+        def train_as(worker: int) -> int:
+            scratch = self._scratch(prepared, worker, batch)
+            return train(prepared.inputs, prepared.outputs, *described, worker, tuple(scratch))
 
-        workers = min(model.workers, len(parts))
         if workers == 1:
-            trained = sum(map(train_part, parts))
+            trained = train_as(0)
         else:
             self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
-            queues = [deque(parts[worker::workers]) for worker in range(workers)]
-            work = [_taken(queues, worker) for worker in range(workers)]
-            trained = sum(self._pool.map(lambda taken: sum(map(train_part, taken)), work))
+            trained = sum(self._pool.map(train_as, range(workers)))
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
 
@@ -121,7 +113,6 @@ class NumbaEngine:
             self._prepared = _Prepared(
                 model, _settings(model), tables, inputs, outputs, model.wv.vectors, model.syn1neg
             )
-            self._scratch = SimpleQueue()
         return self._prepared
 
     def _padded(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,15 +121,13 @@ class NumbaEngine:
         padded[:, : rows.shape[1]] = rows
         return padded
 
-    def _take_scratch(self, prepared: _Prepared, batch: int) -> kernels.Scratch:
-        """Return working memory that no other thread has."""
-        try:
-            scratch = self._scratch.get_nowait()
-            if len(scratch.words) >= batch:
-                return scratch
-        except Empty:
-            pass
-        return kernels.scratch(prepared.settings, batch, prepared.inputs.shape[1], self._lanes)
+    def _scratch(self, prepared: _Prepared, worker: int, batch: int) -> kernels.Scratch:
+        """Return the worker's memory, large enough for batches of so many words."""
+        scratch = prepared.scratch.get(worker)
+        if scratch is None or len(scratch.words) < batch:
+            scratch = kernels.scratch(prepared.settings, batch, prepared.inputs.shape[1], self._lanes)
+            prepared.scratch[worker] = scratch
+        return scratch
 
 
 def _settings(settings: Any) -> kernels.Settings:
@@ -151,31 +140,19 @@ def _tables(keep: NDArray[np.float64], probabilities: NDArray[np.float64]) -> ke
     return kernels.Tables(thresholds, *noise.tables(probabilities))
 
 
-def _taken(queues: Sequence[deque[kernels.Part]], worker: int) -> Iterator[kernels.Part]:
-    """Take the parts of this worker, and when there are none left, the last ones of the others.
-
-    So of two workers one is at the odd parts, whose noise is from odd groups, and one at the even ones.
-    """
-    with suppress(IndexError):
-        while True:
-            yield queues[worker].popleft()
-    for queue in queues:
-        with suppress(IndexError):
-            while True:
-                yield queue.pop()
-
-
-def _parts(
-    lengths: NDArray[np.int64], batch: int, alpha_start: float, alpha_end: float, rng: np.random.Generator
-) -> list[kernels.Part]:
-    """Cut sentences of these lengths into parts of up to about _PART_WORDS words; where they allow, an even number."""
+def _work(
+    lengths: NDArray[np.int64], workers: int, alpha_start: float, alpha_end: float, rng: np.random.Generator
+) -> kernels.Work:
+    """Cut sentences of these lengths into batches of about _BATCH_WORDS words."""
     done = np.concatenate(([0], np.cumsum(lengths)))
-    number = 2 * -(-int(done[-1]) // (2 * _PART_WORDS))
-    cuts = np.unique(np.append(np.searchsorted(done, np.arange(number) * done[-1] // number), len(lengths)))
-    alphas = alpha_start + (alpha_end - alpha_start) * done[cuts] / max(done[-1], 1)
-    keys = rng.integers(2**64, size=len(cuts) - 1, dtype=np.uint64)
-    groups = (rng.integers(noise.GROUPS) + np.arange(len(keys))) % noise.GROUPS
-    each = zip(
-        itertools.pairwise(cuts.tolist()), keys, groups.tolist(), itertools.pairwise(alphas.tolist()), strict=True
+    total = int(done[-1])
+    number = -(-total // _BATCH_WORDS)
+    inner = np.searchsorted(done, np.arange(1, number) * total // max(number, 1))
+    cuts = np.unique(np.concatenate(([0], inner, [len(lengths)])))
+    return kernels.Work(
+        cuts=cuts,
+        keys=rng.integers(2**64, size=len(cuts) - 1, dtype=np.uint64),
+        alphas=alpha_start + (alpha_end - alpha_start) * done[cuts[:-1]] / max(total, 1),
+        group=int(rng.integers(noise.GROUPS)),
+        taken=np.zeros((min(workers, 2), _CACHE_LINE), dtype=np.int64),
     )
-    return [kernels.Part(*bounds, batch, key, group, *alpha) for bounds, key, group, alpha in each]

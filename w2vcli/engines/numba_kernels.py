@@ -22,7 +22,7 @@ from w2vcli.engines.noise import GROUPS
 from w2vcli.engines.vector_code import (
     SLOTS,
     cbow_step,
-    prefetch_row,
+    fetch_add,
     read_int32,
     read_int64,
     skipgram_step,
@@ -32,6 +32,9 @@ from w2vcli.engines.vector_code import (
 
 PREFETCH_AHEAD = 2
 """How many centres ahead rows are fetched into the cache: enough to hide the latency, few enough to stay there."""
+LISTS = 4  # of output rows: more than PREFETCH_AHEAD
+RUN = 16
+"""So many batches in succession draw their noise from groups that share frequent words: they stay in the cache."""
 
 
 class Tables(NamedTuple):
@@ -63,20 +66,19 @@ class Settings(NamedTuple):
     cbow_mean: bool
 
 
-class Part(NamedTuple):
-    """Which sentences of a block to train on, and how."""
+class Work(NamedTuple):
+    """A block cut into batches of whole sentences, n of them, which threads take one after the other."""
 
-    first: int
-    last: int
-    batch: int
-    """The most words of a batch; not what the scratch would hold, which differs from process to process."""
-    key: np.uint64
-    """Where its random numbers come from."""
+    cuts: NDArray[np.int64]
+    """(n + 1,): batch i has the sentences cuts[i] to cuts[i + 1]."""
+    keys: NDArray[np.uint64]
+    """(n,): where each batch's random numbers come from."""
+    alphas: NDArray[np.float64]
+    """(n,): each batch's learning rate."""
     group: int
-    """Which group of noise words its first batch draws from; the next one draws from the next but one."""
-    alpha_start: float
-    alpha_end: float
-    """The learning rate before `first` and after `last`."""
+    """Where the turns of the groups of noise words begin."""
+    taken: NDArray[np.int64]
+    """(1 or 2, 8), each in a cache line of its own: how many batches of all runs, or of every second run, are taken."""
 
 
 class Scratch(NamedTuple):
@@ -87,7 +89,7 @@ class Scratch(NamedTuple):
     ends: NDArray[np.int32]  # (batch,) and where it ends
     noise: NDArray[np.int32]  # (batch * negative,) the noise words of every centre
     contexts: NDArray[np.int64]  # (most contexts + 1,) addresses of input rows
-    outputs: NDArray[np.int64]  # (tiles * tile,) addresses of output rows
+    outputs: NDArray[np.int64]  # (LISTS, tiles * tile) addresses of output rows, of centres in succession
     factors: NDArray[np.float32]  # (tiles, 2, lanes): alpha, and alpha * label, in each output's slots
     gradients: NDArray[np.float32]  # (tiles * (most contexts + 1), SLOTS)
     changes: NDArray[np.float32]  # (most contexts, width)
@@ -113,7 +115,7 @@ def scratch(settings: Settings, batch: int, width: int, lanes: int) -> Scratch:
         ends=np.zeros(batch, dtype=np.int32),
         noise=np.zeros(batch * settings.negative, dtype=np.int32),
         contexts=np.zeros(contexts, dtype=np.int64),
-        outputs=np.zeros(tiles * tile, dtype=np.int64),
+        outputs=np.zeros((LISTS, tiles * tile), dtype=np.int64),
         factors=aligned(tiles, 2, lanes),
         gradients=aligned(tiles * (contexts + 1), SLOTS),
         changes=aligned(contexts, width),
@@ -149,16 +151,36 @@ def random_bits(key: Any, counter: Any) -> Any:
 
 
 @njit
-def _subsample(
-    sentences: Any, sentence: Any, last: Any, batch: Any, keep: Any, key: Any, counter: Any, scratch: Any
-) -> Any:
-    """Put the kept words of as many whole sentences as fit into the batch; `begins` and `ends` are their sentence's.
+def _next_batch(taken: Any, worker: Any, batches: Any) -> Any:
+    """Take a batch that nobody has taken, and return its number; -1: there is none left.
 
-    Returns the next sentence, the next counter and the number of words.
+    With two lines, one is of the even runs and one of the odd ones; a worker takes from its own as long as it can.
+    """
+    lines, address = len(taken), taken.ctypes.data
+    for turn in range(lines):
+        line = (worker + turn) % lines
+        place = fetch_add(address + line * taken.strides[0], 1)
+        batch = (place // RUN * lines + line) * RUN + place % RUN
+        if batch < batches:
+            return batch
+    return -1
+
+
+@njit
+def _group_of(batch: Any, first: Any, groups: Any) -> Any:
+    """Return the group that a batch draws its noise from: of an even number in one run, of an odd one in the next."""
+    return (first + 2 * batch + batch // RUN) % groups
+
+
+@njit
+def _subsample(sentences: Any, first: Any, last: Any, keep: Any, key: Any, scratch: Any) -> Any:
+    """Put the kept words of some sentences into the batch; `begins` and `ends` are their sentence's.
+
+    Returns the number of words, and the next number to draw.
     """
     left_out = len(keep) - 1
-    n = 0
-    while sentence < last and n + sentences.ends[sentence] - sentences.starts[sentence] <= batch:
+    n, counter = 0, np.uint64(0)
+    for sentence in range(first, last):
         begin = n
         for place in range(sentences.starts[sentence], sentences.ends[sentence]):
             word = sentences.ids[place]
@@ -169,8 +191,7 @@ def _subsample(
         for place in range(begin, n):
             scratch.begins[place] = begin
             scratch.ends[place] = n
-        sentence += 1
-    return sentence, counter, n
+    return n, counter
 
 
 @njit
@@ -198,7 +219,6 @@ def _draw_noise(tables: Any, group: Any, key: Any, counter: Any, number: Any, no
         # without a branch: which of the column's two words it is cannot be predicted
         is_other = np.int32((bits & _LOW_HALF) >= accept[column])
         noise[place] = words[column] + is_other * (alias[column] - words[column])
-    return counter + np.uint64(number)
 
 
 # ---------------------------------------------------------------- the rows of one centre
@@ -227,17 +247,6 @@ class _Addresses(NamedTuple):
 
 
 @njit(forceinline=True)
-def _prefetch_rows(centre: Any, n: Any, settings: Any, at: Any, stride: Any) -> Any:
-    """Ask for the output rows of a centre, and for the input row that its window may be the first to reach."""
-    if centre < n:
-        prefetch_row(at.outputs + read_int32(at.words, centre) * stride, stride)
-        for place in range(centre * settings.negative, (centre + 1) * settings.negative):
-            prefetch_row(at.outputs + read_int32(at.noise, place) * stride, stride)
-    if centre + settings.window < n:
-        prefetch_row(at.inputs + read_int32(at.words, centre + settings.window) * stride, stride)
-
-
-@njit(forceinline=True)
 def _list_contexts(centre: Any, at: Any, stride: Any) -> Any:
     """List the input rows of a centre's contexts and return how many there are."""
     number = 0
@@ -251,15 +260,21 @@ def _list_contexts(centre: Any, at: Any, stride: Any) -> Any:
 
 
 @njit(forceinline=True)
-def _list_outputs(centre: Any, negative: Any, at: Any, stride: Any) -> Any:
-    """List the output rows of a centre: its own, then its noise words'; return whether all of them are different."""
-    write_int64(at.listed, 0, at.outputs + read_int32(at.words, centre) * stride)
-    all_different = True
+def _list_outputs(centre: Any, negative: Any, at: Any, listed: Any, stride: Any) -> Any:
+    """List the output rows of a centre: its own, then its noise words'."""
+    write_int64(listed, 0, at.outputs + read_int32(at.words, centre) * stride)
     for output in range(1, 1 + negative):
         row = at.outputs + read_int32(at.noise, centre * negative + output - 1) * stride
+        write_int64(listed, output, row)
+
+
+@njit(forceinline=True)
+def _are_different(listed: Any, number: Any) -> Any:
+    """Return whether all rows of a list are different."""
+    all_different = True
+    for output in range(1, number):
         for earlier in range(output):
-            all_different &= read_int64(at.listed, earlier) != row
-        write_int64(at.listed, output, row)
+            all_different &= read_int64(listed, earlier) != read_int64(listed, output)
     return all_different
 
 
@@ -301,10 +316,10 @@ def _set_factors(alpha: Any, negative: Any, tile: Any, slots: Any, factors: Any)
 
 @cache
 def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
-    """Return the compiled function that trains on some sentences; it returns how many words were trained.
+    """Return the compiled function that trains, as one of the workers; it returns how many words were trained.
 
-    Its arguments: inputs, outputs (float32 (V, width), rows of whole vectors), and as plain tuples Tables, Sentences,
-    Settings, Part, Scratch. (numba's cache would not survive a change of these classes.)
+    Its arguments: inputs, outputs (float32 (V, width), rows of whole vectors), Tables, Sentences, Settings, Work, the
+    worker's number, Scratch; classes as plain tuples. (numba's cache would not survive a change of them.)
     """
     tiles, tile = tiling(1 + negative, lanes)
     # numbers only: they are part of what numba's cache finds compiled functions by
@@ -313,10 +328,12 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
     version = vector_code.VERSION
 
     @compiled
-    def train(inputs: Any, outputs: Any, tables: Any, sentences: Any, settings: Any, part: Any, scratch: Any) -> Any:
+    def train(
+        inputs: Any, outputs: Any, tables: Any, sentences: Any, settings: Any, work: Any, worker: Any, scratch: Any
+    ) -> Any:
         _ = version
         tables, sentences, settings = Tables(*tables), Sentences(*sentences), Settings(*settings)
-        part, scratch = Part(*part), Scratch(*scratch)
+        work, scratch = Work(*work), Scratch(*scratch)
         negative, stride, n_vectors = settings.negative, inputs.strides[0], inputs.shape[1] // lanes
         listed, factors = scratch.outputs, scratch.factors
         at = _Addresses(
@@ -326,41 +343,45 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
             scratch.changes.ctypes.data, scratch.spare.ctypes.data, scratch.only_sum.ctypes.data,
         )  # fmt: skip
         the_sum = at.spare + tile * stride
-        for output in range(1 + negative, len(listed)):  # places of the last tile that stay empty
-            listed[output] = at.spare + (output % tile) * stride
-        counter = np.uint64(0)
-        sentence, group = part.first, part.group
+        list_bytes = listed.strides[0]
+        for output in range(1 + negative, tiles * tile):  # places of the last tile that stay empty
+            listed[:, output] = at.spare + (output % tile) * stride
         trained = 0
-        while sentence < part.last:
-            # a batch of whole sentences: everything random is drawn
-            done = (sentence - part.first) / (part.last - part.first)
-            alpha = np.float32(part.alpha_start + (part.alpha_end - part.alpha_start) * done)
-            sentence, counter, n = _subsample(
-                sentences, sentence, part.last, part.batch, tables.keep, part.key, counter, scratch
-            )
-            counter = _draw_windows(settings, part.key, counter, n, scratch)
-            counter = _draw_noise(tables, group, part.key, counter, n * negative, scratch.noise)
-            group = (group + 2) % groups
+        while True:
+            batch = _next_batch(work.taken, worker, len(work.keys))
+            if batch < 0:
+                break
+            # everything random is drawn
+            key, alpha = work.keys[batch], np.float32(work.alphas[batch])
+            n, counter = _subsample(sentences, work.cuts[batch], work.cuts[batch + 1], tables.keep, key, scratch)
+            counter = _draw_windows(settings, key, counter, n, scratch)
+            _draw_noise(tables, _group_of(batch, work.group, groups), key, counter, n * negative, scratch.noise)
             trained += n
             # and then every word is the centre once
             _set_factors(alpha, negative, tile, slots, factors)
-            for centre in range(n):
-                _prefetch_rows(centre + PREFETCH_AHEAD, n, settings, at, stride)
-                number = _list_contexts(centre, at, stride)
+            for ahead in range(n + PREFETCH_AHEAD):
+                rows_ahead = at.listed + (min(ahead, n - 1) % LISTS) * list_bytes
+                if ahead < n:
+                    _list_outputs(ahead, negative, at, rows_ahead, stride)
+                centre = ahead - PREFETCH_AHEAD
+                number = _list_contexts(centre, at, stride) if centre >= 0 else 0
                 if number == 0:
                     continue
-                all_different = _list_outputs(centre, negative, at, stride)
+                rows = at.listed + (centre % LISTS) * list_bytes
+                all_different = _are_different(rows, 1 + negative)
                 if not all_different:
-                    _merge_outputs(at.spare, stride, negative, tile, slots, listed, factors)
+                    _merge_outputs(at.spare, stride, negative, tile, slots, listed[centre % LISTS], factors)
+                # the row that the window ahead may be the first to reach
+                row_ahead = at.inputs + read_int32(at.words, min(ahead + settings.window, n - 1)) * stride
                 if is_cbow:
                     cbow_step(
-                        lanes, tile, at.contexts, number, at.listed, tiles, at.factors, n_vectors,
-                        at.gradients, at.changes, settings.cbow_mean, at.only_sum, the_sum,
+                        lanes, tile, at.contexts, number, rows, tiles, at.factors, n_vectors,
+                        at.gradients, at.changes, rows_ahead, row_ahead, settings.cbow_mean, at.only_sum, the_sum,
                     )  # fmt: skip
                 else:
                     skipgram_step(
-                        lanes, tile, in_place, at.contexts, number, at.listed, tiles, at.factors, n_vectors,
-                        at.gradients, at.changes,
+                        lanes, tile, in_place, at.contexts, number, rows, tiles, at.factors, n_vectors,
+                        at.gradients, at.changes, rows_ahead, row_ahead,
                     )  # fmt: skip
                 if not all_different:
                     _set_factors(alpha, negative, tile, slots, factors)

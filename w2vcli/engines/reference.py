@@ -22,7 +22,6 @@ it, and all are stepped from the same old rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ class ReferenceEngine:
         keep = keep_probabilities(counts, model.sample)
         noise = np.cumsum(noise_probabilities(counts, model.ns_exponent))
         trained = 0
-        for start, end in pairwise(block.offsets.tolist()):
+        for start, end in zip(block.starts.tolist(), block.ends.tolist(), strict=True):
             alpha = alpha_start + (alpha_end - alpha_start) * start / max(len(block), 1)
             sentence = subsample(block.ids[start:end], keep, rng)
             trained += len(sentence)

@@ -51,7 +51,7 @@ def tiling(outputs: int, lanes: int) -> tuple[int, int]:
 
 
 _FLOAT, _INT32, _INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_FLOAT_BYTES, _ADDRESS_BYTES, _LINE_BYTES = 4, 8, 64
+_FLOAT_BYTES, _ADDRESS_BYTES = 4, 8
 _LOG2_E = 1.4426950408889634
 # 2 ** x for |x| <= 1/2: the Taylor polynomial of degree 5, its relative error below 3e-6
 _POWER_OF_TWO = (
@@ -120,6 +120,16 @@ class _Code:
         module = self.builder.module
         kind = ir.FunctionType(self.vector, [self.vector] * len(arguments))
         return self.builder.call(module.globals.get(name) or ir.Function(module, kind, name), arguments)
+
+    def prefetch(self, address: _Value) -> None:
+        """Ask for the cache line at an address, to be written to."""
+        pointer = ir.PointerType(ir.IntType(8))
+        name, module = "llvm.prefetch.p0", self.builder.module
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT32, _INT32, _INT32])
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        to_write, keep_close, data = 1, 3, 1
+        options = [ir.Constant(_INT32, option) for option in (to_write, keep_close, data)]
+        self.builder.call(function, [self.builder.inttoptr(address, pointer), *options])
 
     def multiply_add(self, a: _Value, b: _Value, c: _Value) -> _Value:
         """Return a * b + c, rounded once where the processor can."""
@@ -236,12 +246,16 @@ class _Step(NamedTuple):
     """float32 (n_tiles, n_contexts + 1, SLOTS), to work with."""
     changes: _Value
     """float32 (n_contexts, width), where not done in place."""
+    outputs_ahead: _Value
+    """int64 (n_tiles * tile,) addresses of rows that will be needed soon."""
+    input_ahead: _Value
+    """The address of one more."""
 
 
 @intrinsic(prefer_literal=True)
 def skipgram_step(
     typing: Any, lanes: Any, tile: Any, in_place: Any, contexts: Any, n_contexts: Any, outputs: Any, n_tiles: Any,
-    factors: Any, n_vectors: Any, gradients: Any, changes: Any,
+    factors: Any, n_vectors: Any, gradients: Any, changes: Any, outputs_ahead: Any, input_ahead: Any,
 ) -> Any:  # fmt: skip
     """Make one step of gradient descent on every pair of the contexts and outputs listed, all from the old rows.
 
@@ -262,13 +276,14 @@ def skipgram_step(
             _add_to_rows(code, step.contexts, step.n_contexts, step.n_vectors, one, step.changes, row_bytes)
         return context.get_dummy_value()
 
-    return types.void(lanes, tile, in_place, *[types.int64] * 8), emit
+    return types.void(lanes, tile, in_place, *[types.int64] * 10), emit
 
 
 @intrinsic(prefer_literal=True)
 def cbow_step(
     typing: Any, lanes: Any, tile: Any, contexts: Any, n_contexts: Any, outputs: Any, n_tiles: Any, factors: Any,
-    n_vectors: Any, gradients: Any, changes: Any, mean: Any, only_sum: Any, the_sum: Any,
+    n_vectors: Any, gradients: Any, changes: Any, outputs_ahead: Any, input_ahead: Any, mean: Any, only_sum: Any,
+    the_sum: Any,
 ) -> Any:  # fmt: skip
     """Make one step of gradient descent on the mean of the contexts, or their sum, and the outputs listed.
 
@@ -292,13 +307,13 @@ def cbow_step(
         _add_to_rows(code, step.contexts, step.n_contexts, step.n_vectors, back, step.changes, nothing)
         return context.get_dummy_value()
 
-    return types.void(lanes, tile, *[types.int64] * 8, types.boolean, types.int64, types.int64), emit
+    return types.void(lanes, tile, *[types.int64] * 10, types.boolean, types.int64, types.int64), emit
 
 
 def _window_step(code: _Code, tile: int, in_place: bool, step: _Step) -> None:
     """Do what `skipgram_step` says, but without `in_place` leave the contexts' changes in `changes`."""
     builder, group = code.builder, code.lanes // SLOTS
-    contexts, n_contexts, outputs, n_tiles, factors, n_vectors, gradients, changes = step
+    contexts, n_contexts, outputs, n_tiles, factors, n_vectors, gradients, changes, outputs_ahead, input_ahead = step
     n_groups = builder.sdiv(code.plus(n_contexts, group - 1), ir.Constant(_INT64, group))
     row_bytes = code.times(n_vectors, code.bytes)
 
@@ -341,11 +356,19 @@ def _window_step(code: _Code, tile: int, in_place: bool, step: _Step) -> None:
         code.loop(n_groups, [], of_scores)  # apart, so that their long chains of dependent instructions overlap
         return []
 
+    def prefetch_ahead(t: _Value, offset: _Value) -> None:
+        # a line of each here and there: all at once they would wait for each other
+        listed = code.plus(outputs_ahead, code.times(t, _ADDRESS_BYTES * tile))
+        for output in range(tile):
+            code.prefetch(code.plus(code.load_address(code.plus(listed, _ADDRESS_BYTES * output)), offset))
+        code.prefetch(code.plus(input_ahead, offset))
+
     def update(t: _Value, _: Any) -> Sequence[_Value]:
         rows = tile_rows(t)
 
         def of_vector(vector: _Value, _: Any) -> Sequence[_Value]:
             offset = code.times(vector, code.bytes)
+            prefetch_ahead(t, offset)
             old = [code.load(code.plus(row, offset)) for row in rows]
 
             def of_context(index: _Value, new: list[_Value]) -> Sequence[_Value]:
@@ -419,30 +442,6 @@ def _add_to_rows(
     code.loop(number, [], of_row)
 
 
-@intrinsic
-def prefetch_row(typing: Any, address: Any, stride: Any) -> Any:
-    """Ask for the cache lines of the `stride` bytes from `address`, to be written to."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        code = _Code(builder, SLOTS)
-        pointer = ir.PointerType(ir.IntType(8))
-        name, module = "llvm.prefetch.p0", builder.module
-        kind = ir.FunctionType(ir.VoidType(), [pointer, _INT32, _INT32, _INT32])
-        prefetch = module.globals.get(name) or ir.Function(module, kind, name)
-        to_write, keep_close, data = 1, 3, 1
-        options = [ir.Constant(_INT32, option) for option in (to_write, keep_close, data)]
-
-        def of_line(index: _Value, _: Any) -> Sequence[_Value]:
-            line = code.plus(arguments[0], code.times(index, _LINE_BYTES))
-            builder.call(prefetch, [builder.inttoptr(line, pointer), *options])
-            return []
-
-        code.loop(builder.sdiv(code.plus(arguments[1], _LINE_BYTES - 1), ir.Constant(_INT64, _LINE_BYTES)), [], of_line)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
-
-
 def _reader(kind: Any) -> Any:
     """Return a function that reads the index-th integer from an address, without a check."""
 
@@ -472,3 +471,14 @@ def write_int64(typing: Any, address: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def fetch_add(typing: Any, address: Any, number: Any) -> Any:
+    """Add to the int64 at `address`, no thread interfering, and return what it was before."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.PointerType(_INT64))
+        return builder.atomic_rmw("add", pointer, arguments[1], "monotonic")
+
+    return types.int64(types.int64, types.int64), emit
