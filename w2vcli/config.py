@@ -131,7 +131,7 @@ class Train(_Section):
         "study), or auto: numba where it can, else gensim.",
     )
     block_words: int = _setting(
-        500_000,
+        1_000_000,
         "Words in a block, the unit of shuffling, progress and resuming.",
         "200_000 to 5_000_000",
         ge=1,
