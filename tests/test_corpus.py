@@ -73,6 +73,14 @@ def test_a_word_that_has_no_id(tmp_path: Path, identity: int) -> None:
         corpus.block(0, 1)
 
 
+@pytest.mark.parametrize("ids", [[], [0, -1]])
+def test_ids_that_are_none(tmp_path: Path, ids: list[int]) -> None:
+    encoded(tmp_path, "a b\n")
+    np.save(tmp_path / "corpus" / "ids.npy", np.array(ids, dtype=np.int32))
+    with pytest.raises(W2VError, match=r"ids.npy holds what are no ids"):
+        Corpus(tmp_path / "corpus")
+
+
 ids_and_lengths = st.lists(st.lists(st.integers(0, 9), max_size=8), min_size=1, max_size=20)
 
 

@@ -127,7 +127,7 @@ def test_words_are_those_of_str_split(text: bytes, chunk_bytes: int) -> None:
         identities, ended = [], 0
         for chunk in Cutter().chunks([text[:7], text[7:]]):
             numbered = Workspace().number_words(chunk)
-            identities += merger.add(numbered)[numbered.ids].tolist()
+            identities += merger.add(numbered)[numbered.numbers].tolist()
             ended += len(numbered.lengths)
     finished = merger.finish()
     vocab, ids = Vocab.parse(finished.table.decode()), finished.ids
@@ -145,14 +145,14 @@ def test_a_workspace_is_used_again() -> None:
     space = Workspace()
     for text, ids in [(b"a b a", [0, 1, 0]), (b"b c", [0, 1]), (b"c " * 70_000, [0] * 70_000), (b"b", [0])]:
         numbered = space.number_words(np.frombuffer(text + PADDING, dtype=np.uint8))
-        assert numbered.ids.tolist() == ids
+        assert numbered.numbers.tolist() == ids
         assert numbered.distinct.counts.tolist() == np.bincount(ids).tolist()
 
 
 def test_more_words_than_the_tables_begin_with() -> None:
     words = [f"{number:x}" for number in range(100_000)]
     numbered = number_words(" ".join(words).encode() + b"\n" * 50_000)
-    assert numbered.ids.tolist() == list(range(100_000))
+    assert numbered.numbers.tolist() == list(range(100_000))
     assert len(numbered.lengths) == 50_000
     merger = Merger()
     merger.add(number_words(b"ffff"))
@@ -245,6 +245,8 @@ def test_dropped_words_are_left_out_of_training_and_reported(
     corpus = Corpus(tmp_path / "run" / "corpus")
     ids = corpus.block(0, len(corpus.offsets) - 1).ids
     assert (ids == len(vocab)).sum() == meta["dropped"] > 0
+    table = np.load(tmp_path / "run" / "corpus" / "ids.npy")
+    assert len(table) == len(vocab) + 1 < meta["dropped_words"]  # it must not grow with the text
     assert np.bincount(ids)[:-1].tolist() == vocab.counts.tolist()
     frequent = Counter(lee.read_text().split()).most_common(50)
     assert dict(zip(vocab.words[:50], vocab.counts[:50].tolist(), strict=True)) == dict(frequent)

@@ -18,7 +18,7 @@ def test_what_is_written_in_pieces_numpy_reads_whole(tmp_path: Path) -> None:
     assert array.dtype == np.int32
 
 
-def test_pieces_are_read(tmp_path: Path) -> None:
+def test_pieces_are_read_and_overwritten(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(10))
     stored = NpyFile(tmp_path / "a.npy", np.int64)
     assert len(stored) == 10
@@ -26,11 +26,8 @@ def test_pieces_are_read(tmp_path: Path) -> None:
     assert stored[8:20].tolist() == [8, 9]
     assert stored[-1:].tolist() == [9]
     assert stored[6:3].tolist() == []
-    array = np.zeros(3, dtype=np.int64)
-    stored.read_into(array, 5)
-    assert array.tolist() == [5, 6, 7]
-    with pytest.raises(OSError, match="ends too early"):
-        stored.read_into(array, 8)
+    stored.overwrite(4, np.array([-4, -5]))
+    assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2, 3, -4, -5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("array", [np.arange(6, dtype=np.int32), np.zeros((2, 3)), np.zeros((2, 3), dtype=np.int64)])

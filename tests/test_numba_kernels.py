@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 
 from w2vcli.corpus import Block
 from w2vcli.engines import noise, numba_engine, reference
@@ -109,7 +111,7 @@ def replay(engine: NumbaEngine, model: Any, block: Block, work: kernels.Work) ->
     for batch, (key, alpha) in enumerate(zip(work.keys, work.alphas.tolist(), strict=True)):
         n, counter = kernels._subsample(sentences, work.cuts[batch], work.cuts[batch + 1], tables.keep, key, scratch)
         counter = kernels._draw_windows(options, key, np.uint64(counter), n, scratch)
-        group = kernels._group_of(batch, work.group, noise.GROUPS)
+        group = kernels._group_of(batch, work.group, work.run, noise.GROUPS)
         number = n * options.negative
         kernels._draw_noise(tables, group, key, np.uint64(counter), number, scratch.noise)
         negatives = scratch.noise[:number].astype(np.int64).reshape(n, options.negative)
@@ -156,7 +158,7 @@ def test_any_outputs_against_the_reference(
     monkeypatch.setattr(numba_engine, "_BATCH_WORDS", 20)
     engine = NumbaEngine(lanes)
     engine.train_block(ours, block, 0.05, 0.02, np.random.default_rng(3))
-    assert len(works[0].keys) > kernels.RUN
+    assert len(works[0].keys) == 24 == 2 * works[0].run
     replay(engine, theirs, block, works[0])
     assert np.abs(theirs.syn1neg - before).max() > 0.005
     np.testing.assert_allclose(ours.wv.vectors, theirs.wv.vectors, atol=5e-6)
@@ -192,46 +194,57 @@ def test_settings_changed_between_blocks() -> None:
 
 def test_every_batch_is_taken_once() -> None:
     alone = np.zeros((1, 8), dtype=np.int64)
-    assert [kernels._next_batch(alone, 0, 5) for _ in range(7)] == [0, 1, 2, 3, 4, -1, -1]
-    run = kernels.RUN
+    assert [kernels._next_batch(alone, 0, 2, 5) for _ in range(7)] == [0, 1, 2, 3, 4, -1, -1]
     taken = np.zeros((2, 8), dtype=np.int64)
-    assert [kernels._next_batch(taken, worker, 3 * run) for worker in (0, 1, 0)] == [0, run, 1]
-    mine = [kernels._next_batch(taken, 1, 3 * run) for _ in range(3 * run - 3)]
-    assert mine == [*range(run + 1, 2 * run), *range(2, run), *range(2 * run, 3 * run)]
-    assert [kernels._next_batch(taken, worker, 3 * run) for worker in (0, 1, 2)] == [-1, -1, -1]
+    assert [kernels._next_batch(taken, worker, 3, 9) for worker in (0, 1, 0)] == [0, 3, 1]
+    assert [kernels._next_batch(taken, 1, 3, 9) for _ in range(6)] == [4, 5, 2, 6, 7, 8]
+    assert [kernels._next_batch(taken, worker, 3, 9) for worker in (0, 1, 2)] == [-1, -1, -1]
 
 
 def test_threads_take_every_batch_once() -> None:
-    taken = np.zeros((2, 8), dtype=np.int64)
+    batches = 500_000
+    taken, next_batch = np.zeros((2, 8), dtype=np.int64), kernels._next_batch
 
-    def take(worker: int) -> list[int]:
-        return list(iter(lambda: int(kernels._next_batch(taken, worker, 3000)), -1))
+    @njit(nogil=True)
+    def take_all(worker: int, taken: Any, found: Any) -> int:
+        number = 0
+        while True:
+            batch = next_batch(taken, worker, 16, batches)
+            if batch < 0:
+                return number
+            found[number] = batch
+            number += 1
 
+    memory = np.zeros((4, batches), dtype=np.int64)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(take, range(4)))
-    assert sorted(itertools.chain(*found)) == list(range(3000))
+        numbers = list(pool.map(take_all, range(4), [taken] * 4, memory))
+    assert sum(numbers) == batches
+    assert len(np.unique(np.concatenate([found[:n] for found, n in zip(memory, numbers, strict=True)]))) == batches
 
 
 def test_runs_draw_from_even_and_odd_groups_in_turn() -> None:
-    groups = [int(kernels._group_of(batch, 5, noise.GROUPS)) for batch in range(2 * kernels.RUN)]
-    assert sorted(groups[: kernels.RUN]) == sorted(2 * list(range(1, noise.GROUPS, 2)))
-    assert sorted(groups[kernels.RUN :]) == sorted(2 * list(range(0, noise.GROUPS, 2)))
+    groups = [int(kernels._group_of(batch, 5, 16, noise.GROUPS)) for batch in range(32)]
+    assert sorted(groups[:16]) == sorted(2 * list(range(1, noise.GROUPS, 2)))
+    assert sorted(groups[16:]) == sorted(2 * list(range(0, noise.GROUPS, 2)))
 
 
 def test_batches_by_hand() -> None:
-    """Of 2,400 words 3 batches of about 800; a sentence is in the batch where it begins."""
+    """Of 2,400 words four batches of about 600."""
     lengths = np.array([500, 400, 0, 100, 900, 500])
     work = numba_engine._work(lengths, 2, 0.05, 0.02, np.random.default_rng(0))
-    assert work.cuts.tolist() == [0, 2, 5, 6]
+    assert work.cuts.tolist() == [0, 2, 5, 6]  # 600 and 1,200 are in the second sentence and the fifth, 1,800 too
     np.testing.assert_allclose(work.alphas, [0.05, 0.05 - 0.03 * 900 / 2400, 0.05 - 0.03 * 1900 / 2400])
     assert len(set(work.keys.tolist())) == 3
     assert work.taken.shape == (2, 8)
+    assert work.run == 2
 
 
-def test_sentences_without_words() -> None:
-    model = model_of([5, 4, 3])
-    assert NumbaEngine().train_block(model, block_of([[], []]), 0.02, 0.02, np.random.default_rng(1)) == 0
-    assert NumbaEngine().train_block(model, block_of([]), 0.02, 0.02, np.random.default_rng(1)) == 0
+@pytest.mark.parametrize(("words", "runs"), [(30, [1, 1]), (5000, [3, 3]), (100_000, [16] * 6 + [4])])
+def test_a_short_block_draws_from_even_and_odd_groups(words: int, runs: list[int]) -> None:
+    work = numba_engine._work(np.full(words // 10, 10), 1, 0.05, 0.02, np.random.default_rng(0))
+    groups = [int(kernels._group_of(batch, work.group, work.run, noise.GROUPS)) for batch in range(len(work.keys))]
+    parities = [group % 2 for group in groups]
+    assert [len(list(run)) for _, run in itertools.groupby(parities)] == runs
 
 
 def test_a_word_twice_in_the_window() -> None:
@@ -261,6 +274,25 @@ def test_the_number_of_workers_does_not_change_what_is_drawn() -> None:
     assert trained[0] == trained[1] < 60_000
 
 
+def test_this_thread_stays_free_to_hear_of_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python calls their handlers in the main thread, and not while it is in a kernel."""
+    threads = []
+    make_kernel = kernels.kernel
+
+    def noted_kernel(*options: Any) -> Any:
+        def train(*arguments: Any) -> int:
+            threads.append(threading.current_thread())
+            return make_kernel(*options)(*arguments)
+
+        return train
+
+    monkeypatch.setattr(kernels, "kernel", noted_kernel)
+    block = block_of([[0, 1, 2]] * 50)
+    assert NumbaEngine().train_block(model_of([50] * 3), block, 0.03, 0.03, np.random.default_rng(1)) == 150
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+
+
 def test_arrays_put_in_anew_are_taken_up() -> None:
     """A checkpoint's arrays, or any others, may replace the model's between two blocks."""
     block = block_of([[0, 1, 2]] * 50)
@@ -277,12 +309,12 @@ def test_arrays_put_in_anew_are_taken_up() -> None:
 
 
 def test_every_centre_draws_its_own_noise() -> None:
-    """As many different output rows move as independent draws lead to: 400 centres' from one group."""
+    """As many different output rows move as independent draws lead to: 200 centres' from each of two groups."""
     words, negative = 20_000, 3
     model = model_of([1] * words, ns_exponent=0.0, negative=negative, window=1)
     sentences = [list(range(start, start + 25)) for start in range(0, 400, 25)]
     NumbaEngine().train_block(model, block_of(sentences), 0.02, 0.02, np.random.default_rng(1))
     moved = np.flatnonzero(np.abs(model.syn1neg).sum(axis=1))
     assert (moved < 400).sum() == 400
-    expected = (words - 400) / noise.GROUPS * (1 - (1 - noise.GROUPS / words) ** (400 * negative))
+    expected = 2 * (words - 400) / noise.GROUPS * (1 - (1 - noise.GROUPS / words) ** (200 * negative))
     assert (moved >= 400).sum() == pytest.approx(expected, rel=0.05)

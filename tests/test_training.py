@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -561,6 +562,42 @@ def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
     assert any(event.get("resumed_from") for event in events)
     training.train(text, tmp_path / "one", one)
     assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
+
+
+def test_the_next_item_is_made_while_one_is_used() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            yield number
+        raise ValueError("damaged")
+
+    ahead = training._ahead(items())
+    assert next(ahead) == 0
+    assert wait_for(lambda: made == [0, 1])
+    assert [next(ahead), next(ahead)] == [1, 2]
+    with pytest.raises(ValueError, match="damaged"):
+        next(ahead)
+
+
+def test_no_thread_goes_on_reading(text: Path, tmp_path: Path) -> None:
+    """Neither after a run that was stopped nor after one whose events nobody wants any more."""
+    stopped = training.train(text, tmp_path / "a", config(), should_stop=lambda: True)
+    assert stopped["event"] == "stopped"
+    events = training.events(text, tmp_path / "b", config())
+    while next(events)["event"] != "block":
+        pass
+    assert any(thread.name.startswith("w2v-read") for thread in threading.enumerate())
+    events.close()  # type: ignore[attr-defined]
+    assert not any(thread.name.startswith("w2v-read") for thread in threading.enumerate())
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
 
 
 def test_epochs_see_their_blocks_in_different_orders(

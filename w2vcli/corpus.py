@@ -59,7 +59,7 @@ class Block:
 
 
 class Corpus:
-    """An encoded corpus, of which only the block at hand is in memory.
+    """An encoded corpus, of which only the blocks at hand are in memory.
 
     Raises:
         W2VError: when `folder` does not hold one.
@@ -72,6 +72,8 @@ class Corpus:
             self.offsets = NpyFile(folder / OFFSETS_FILE, np.int64)
             self._ids = NpyFile(folder / IDS_FILE, np.int32)[:]
             self.meta: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
+            if not (len(self._ids) and self._ids.min() >= 0):
+                raise ValueError(f"{IDS_FILE} holds what are no ids")
             if not len(self.identities) == self.offsets[-1:].sum() == self.meta["words"]:
                 raise ValueError("its files do not fit together")
         except (OSError, ValueError, LookupError) as error:
@@ -98,18 +100,18 @@ class Corpus:
         """
         offsets = self.offsets[first : last + 1]
         words = self.identities[int(offsets[0]) : int(offsets[-1])]
-        if not replace(words, self._ids):
+        if not renumber(words, self._ids):
             raise W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")
         return Block(words, offsets[:-1] - offsets[0], offsets[1:] - offsets[0])
 
 
 @compiled
-def replace(numbers: Any, ids: Any) -> Any:
-    """Replace every number, int32 (n,), by the id that it has, in place; return whether there is one for each."""
-    size = np.uint32(len(ids))
+def renumber(numbers: Any, others: Any) -> Any:
+    """Replace every number i, int32 (n,), by others[i], in place; return whether there is one for each."""
+    size = np.uint32(len(others))
     unknown: Any = 0
     for place in range(len(numbers)):
         number = np.uint32(numbers[place])  # a negative one becomes a large one
         unknown += number >= size
-        numbers[place] = ids[number if number < size else 0]
+        numbers[place] = others[number if number < size else 0]
     return unknown == 0

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from w2vcli import outputs
 from w2vcli.compiled import compiled, read_uint64, trailing_zeros
-from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE, Ids, Offsets, replace
+from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE, Ids, Offsets, renumber
 from w2vcli.errors import W2VError
-from w2vcli.npy import NpyWriter
+from w2vcli.npy import NpyFile, NpyWriter
 from w2vcli.sources import Source, names, open_bytes
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import Vocab
@@ -306,7 +306,7 @@ class Numbered(NamedTuple):
     """A chunk whose words have been numbered by first appearance in it; arrays are those of the workspace."""
 
     text: Bytes
-    ids: Ids
+    numbers: Ids
     lengths: NDArray[np.int64]
     """The words of each line that ends in the chunk; words after the last end are in none."""
     distinct: Distinct
@@ -328,7 +328,7 @@ class Workspace:
 
         >>> text = np.frombuffer(b"to be or\\nnot to be" + PADDING, dtype=np.uint8)
         >>> numbered = Workspace().number_words(text)
-        >>> numbered.ids.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
+        >>> numbered.numbers.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
         ([0, 1, 2, 3, 0, 1], [3], [2, 2, 1, 1])
         """
         if len(self.ids) <= len(chunk) // 2:
@@ -353,9 +353,9 @@ def prepare() -> None:
     merger = Merger()
     text = np.frombuffer(b"a" + PADDING, dtype=np.uint8)
     numbered = Workspace().number_words(text)
-    replace(numbered.ids, merger.add(numbered))
+    renumber(numbered.numbers, merger.add(numbered))
     merger.finish()
-    _fill(np.zeros((2, 2), dtype=np.uint64), np.arange(0), numbered.distinct.lengths[:0], numbered.distinct.keys[:0])
+    merger._drop_rarest(0)
 
 
 class Cutter:
@@ -433,7 +433,7 @@ class Merger:
         max_bytes: when it would take more memory, the rarest words are dropped until half of it is free again.
     """
 
-    BYTES_A_WORD = 300  # what a word takes at the most beside its letters: here, and in the end as a Python string
+    BYTES_A_WORD = 300  # what a word takes at the most beside its letters: here, or in the end as a Python string
 
     def __init__(self, max_bytes: int | None = None) -> None:
         self.dropped_words = 0
@@ -660,8 +660,8 @@ class WordCounter:
             return space.number_words(chunk), space
 
         def replaced(numbered: Numbered, identities: NDArray[np.int32]) -> Ids:
-            replace(numbered.ids, identities)
-            return numbered.ids
+            renumber(numbered.numbers, identities)
+            return numbered.numbers
 
         ahead = self.workers + 1
         numbering: deque[Future[tuple[Numbered, Workspace]]] = deque()
@@ -687,7 +687,7 @@ class WordCounter:
         if numbered is None:
             lengths, tail = np.zeros(1, dtype=np.int64), 0
         else:
-            lengths, tail = numbered.lengths, len(numbered.ids) - int(numbered.lengths.sum())
+            lengths, tail = numbered.lengths, len(numbered.numbers) - int(numbered.lengths.sum())
         if not len(lengths):
             self._length += tail
             return lengths
@@ -764,7 +764,8 @@ def encode(
                 yield counter.bytes_read
             sentences = offsets.size - 1
         finished = _finished(counter, sources)
-        np.save(temporary / IDS_FILE, finished.ids)
+        dropped = counter.merger.dropped_words
+        np.save(temporary / IDS_FILE, _put_in(finished, temporary / IDENTITIES_FILE) if dropped else finished.ids)
         with outputs.atomic_file(vocab_path) as stream:
             stream.write(finished.table)
         meta = {
@@ -773,13 +774,26 @@ def encode(
             "sentences": sentences,
             "distinct": len(finished.counts),
             "split": counter.split,
-            "dropped_words": counter.merger.dropped_words,
+            "dropped_words": dropped,
             "dropped": counter.merger.dropped,
             "max_bytes": max_bytes,
             **_doubts(finished),
             "sources": stamps if None not in stamps else None,
         }
         (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
+
+
+def _put_in(finished: Finished, path: Path) -> Ids:
+    """Put ids in for the identities in a file, and return the ids of what is in it now: each is its own.
+
+    For dropped words, whose identities are never given again: the table of all would grow with the text.
+    """
+    identities = NpyFile(path, np.int32)
+    for first in range(0, len(identities), _FLUSH_WORDS):
+        piece = identities[first : first + _FLUSH_WORDS]
+        renumber(piece, finished.ids)
+        identities.overwrite(first, piece)
+    return np.arange(len(finished.counts) + 1, dtype=np.int32)
 
 
 class _Flusher:

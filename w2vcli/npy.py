@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class NpyFile:
-    """A file whose pieces are read; several threads may do so at once.
+    """A file whose pieces are read and overwritten.
 
     Raises:
         ValueError: when it is not a one-dimensional array of `dtype`, complete.
@@ -43,15 +43,17 @@ class NpyFile:
         first, last, step = piece.indices(self._length)
         assert step == 1
         array = np.empty(max(0, last - first), dtype=self._dtype)
-        self.read_into(array, first)
-        return array
-
-    def read_into(self, array: NDArray[Any], first: int) -> None:
-        """Fill `array`, of this dtype, with what begins at `first`."""
         with self._path.open("rb") as stream:
             stream.seek(self._start + first * self._dtype.itemsize)
             if stream.readinto(array.data) < array.nbytes:
                 raise OSError(f"{self._path}: ends too early")
+        return array
+
+    def overwrite(self, first: int, array: NDArray[Any]) -> None:
+        """Write `array` in place of what begins at `first`."""
+        with self._path.open("r+b") as stream:
+            stream.seek(self._start + first * self._dtype.itemsize)
+            stream.write(np.ascontiguousarray(array, dtype=self._dtype).data)
 
 
 class NpyWriter:

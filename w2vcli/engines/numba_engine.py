@@ -6,7 +6,7 @@ is in the window twice is read again the second time). Pairs, keep probabilities
 same; so is, measured, the quality. (Sharing noise between centres in succession as well would be faster still, but
 costs 1.6 points of analogies for two centres and 3.6 for four.)
 
-A block is cut into batches of some thousand words, which the threads take one after the other. Random numbers belong
+A block is cut into batches of about a thousand words, which the threads take one after the other. Random numbers belong
 to the batch, not to the thread, so every number of threads trains the same pairs with the same noise. Noise words come
 in groups that take turns; see `noise`.
 """
@@ -28,6 +28,7 @@ from w2vcli.engines.vector_code import native_lanes
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
 _BATCH_WORDS = 1_000  # small enough to stay in the cache
+_LONGEST_RUN = 16
 _CACHE_LINE = 8  # in int64
 
 
@@ -83,8 +84,7 @@ class NumbaEngine:
             return 0
         sentences = kernels.Sentences(block.ids, block.starts, block.ends)
         lengths = block.ends - block.starts
-        workers = min(model.workers, -(-int(lengths.sum()) // _BATCH_WORDS)) or 1
-        work = _work(lengths, workers, alpha_start, alpha_end, rng)
+        work = _work(lengths, model.workers, alpha_start, alpha_end, rng)
         described = tuple(map(tuple, (prepared.tables, sentences, prepared.settings, work)))
         batch = int(np.add.reduceat(lengths, work.cuts[:-1]).max())
         train = kernels.kernel(model.sg == 0, prepared.settings.negative, self._lanes)
@@ -93,11 +93,9 @@ class NumbaEngine:
             scratch = self._scratch(prepared, worker, batch)
             return train(prepared.inputs, prepared.outputs, *described, worker, tuple(scratch))
 
-        if workers == 1:
-            trained = train_as(0)
-        else:
-            self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
-            trained = sum(self._pool.map(train_as, range(workers)))
+        # with one worker too: Python hears of signals in this thread, while others train
+        self._pool = self._pool or ThreadPoolExecutor(model.workers, "w2v-numba")
+        trained = sum(self._pool.map(train_as, range(min(model.workers, len(work.keys)))))
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
 
@@ -143,10 +141,10 @@ def _tables(keep: NDArray[np.float64], probabilities: NDArray[np.float64]) -> ke
 def _work(
     lengths: NDArray[np.int64], workers: int, alpha_start: float, alpha_end: float, rng: np.random.Generator
 ) -> kernels.Work:
-    """Cut sentences of these lengths into batches of about _BATCH_WORDS words."""
+    """Cut sentences of these lengths into batches of about _BATCH_WORDS words; where they allow, an even number."""
     done = np.concatenate(([0], np.cumsum(lengths)))
     total = int(done[-1])
-    number = -(-total // _BATCH_WORDS)
+    number = 2 * -(-total // (2 * _BATCH_WORDS))
     inner = np.searchsorted(done, np.arange(1, number) * total // max(number, 1))
     cuts = np.unique(np.concatenate(([0], inner, [len(lengths)])))
     return kernels.Work(
@@ -154,5 +152,6 @@ def _work(
         keys=rng.integers(2**64, size=len(cuts) - 1, dtype=np.uint64),
         alphas=alpha_start + (alpha_end - alpha_start) * done[cuts[:-1]] / max(total, 1),
         group=int(rng.integers(noise.GROUPS)),
+        run=max(1, min(_LONGEST_RUN, len(cuts) // 2)),  # a short block, too, draws from even and from odd groups
         taken=np.zeros((min(workers, 2), _CACHE_LINE), dtype=np.int64),
     )

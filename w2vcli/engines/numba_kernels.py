@@ -33,8 +33,6 @@ from w2vcli.engines.vector_code import (
 PREFETCH_AHEAD = 2
 """How many centres ahead rows are fetched into the cache: enough to hide the latency, few enough to stay there."""
 LISTS = 4  # of output rows: more than PREFETCH_AHEAD
-RUN = 16
-"""So many batches in succession draw their noise from groups that share frequent words: they stay in the cache."""
 
 
 class Tables(NamedTuple):
@@ -77,6 +75,8 @@ class Work(NamedTuple):
     """(n,): each batch's learning rate."""
     group: int
     """Where the turns of the groups of noise words begin."""
+    run: int
+    """So many batches in succession draw their noise from groups that share frequent words: they stay in the cache."""
     taken: NDArray[np.int64]
     """(1 or 2, 8), each in a cache line of its own: how many batches of all runs, or of every second run, are taken."""
 
@@ -151,7 +151,7 @@ def random_bits(key: Any, counter: Any) -> Any:
 
 
 @njit
-def _next_batch(taken: Any, worker: Any, batches: Any) -> Any:
+def _next_batch(taken: Any, worker: Any, run: Any, batches: Any) -> Any:
     """Take a batch that nobody has taken, and return its number; -1: there is none left.
 
     With two lines, one is of the even runs and one of the odd ones; a worker takes from its own as long as it can.
@@ -160,16 +160,16 @@ def _next_batch(taken: Any, worker: Any, batches: Any) -> Any:
     for turn in range(lines):
         line = (worker + turn) % lines
         place = fetch_add(address + line * taken.strides[0], 1)
-        batch = (place // RUN * lines + line) * RUN + place % RUN
+        batch = (place // run * lines + line) * run + place % run
         if batch < batches:
             return batch
     return -1
 
 
 @njit
-def _group_of(batch: Any, first: Any, groups: Any) -> Any:
+def _group_of(batch: Any, first: Any, run: Any, groups: Any) -> Any:
     """Return the group that a batch draws its noise from: of an even number in one run, of an odd one in the next."""
-    return (first + 2 * batch + batch // RUN) % groups
+    return (first + 2 * batch + batch // run) % groups
 
 
 @njit
@@ -348,14 +348,16 @@ def kernel(cbow: bool, negative: int, lanes: int) -> Callable[..., int]:
             listed[:, output] = at.spare + (output % tile) * stride
         trained = 0
         while True:
-            batch = _next_batch(work.taken, worker, len(work.keys))
+            batch = _next_batch(work.taken, worker, work.run, len(work.keys))
             if batch < 0:
                 break
             # everything random is drawn
             key, alpha = work.keys[batch], np.float32(work.alphas[batch])
             n, counter = _subsample(sentences, work.cuts[batch], work.cuts[batch + 1], tables.keep, key, scratch)
             counter = _draw_windows(settings, key, counter, n, scratch)
-            _draw_noise(tables, _group_of(batch, work.group, groups), key, counter, n * negative, scratch.noise)
+            _draw_noise(
+                tables, _group_of(batch, work.group, work.run, groups), key, counter, n * negative, scratch.noise
+            )
             trained += n
             # and then every word is the centre once
             _set_factors(alpha, negative, tile, slots, factors)
