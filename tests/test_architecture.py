@@ -19,6 +19,7 @@ LAYERS = [
     {"preprocessing", "training", "model", "evaluate", "peers"},
     {"engines", "checkpoint", "formats", "run_directory"},
     {"encoding"},
+    {"numbering"},
     {"corpus"},
     {"vocab"},
     {"outputs", "text"},
@@ -29,7 +30,7 @@ LAYERS = [
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}
 AT_HOME = {
     "compiled": {"numba"},
-    "encoding": {"numba"},
+    "numbering": {"numba"},
     "config": {"pydantic"},
     "cli": {"typer"},
     "engines": {"gensim", "numba", "torch"},

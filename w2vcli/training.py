@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from w2vcli import __version__, checkpoint, encoding, engines, outputs
+from w2vcli import __version__, checkpoint, encoding, engines, numbering, outputs
 from w2vcli.config import Config, Word2Vec, as_config
 from w2vcli.corpus import Block, Corpus, Offsets
 from w2vcli.errors import W2VError
@@ -302,7 +302,7 @@ class _Run:
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
         # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
-        kernels = _Background(encoding.prepare)
+        kernels = _Background(numbering.prepare)
         kernels.start()
         yield from self._wait(kernels)
         self._preparation.start()
