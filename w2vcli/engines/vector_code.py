@@ -312,95 +312,105 @@ def cbow_step(
 
 def _window_step(code: _Code, tile: int, in_place: bool, step: _Step) -> None:
     """Do what `skipgram_step` says, but without `in_place` leave the contexts' changes in `changes`."""
-    builder, group = code.builder, code.lanes // SLOTS
-    contexts, n_contexts, outputs, n_tiles, factors, n_vectors, gradients, changes, outputs_ahead, input_ahead = step
-    n_groups = builder.sdiv(code.plus(n_contexts, group - 1), ir.Constant(_INT64, group))
-    row_bytes = code.times(n_vectors, code.bytes)
-
-    def tile_rows(t: _Value) -> list[_Value]:
-        listed = code.plus(outputs, code.times(t, _ADDRESS_BYTES * tile))
-        return [code.load_address(code.plus(listed, _ADDRESS_BYTES * output)) for output in range(tile)]
-
-    def tile_gradients(t: _Value) -> _Value:
-        return code.plus(gradients, code.times(t, code.times(n_groups, code.bytes)))
-
-    def find_gradients(t: _Value, _: Any) -> Sequence[_Value]:
-        rows = tile_rows(t)
-        factor_address = code.plus(factors, code.times(t, 2 * code.bytes))
-        factor = code.load(factor_address)
-        factor_times_label = code.load(code.plus(factor_address, code.bytes))
-
-        def of_group(index: _Value, _: Any) -> Sequence[_Value]:
-            listed = code.plus(contexts, code.times(index, _ADDRESS_BYTES * group))
-            members = [code.load_address(code.plus(listed, _ADDRESS_BYTES * member)) for member in range(group)]
-
-            def multiply(vector: _Value, sums: list[_Value]) -> Sequence[_Value]:
-                offset = code.times(vector, code.bytes)
-                u = [code.load(code.plus(row, offset)) for row in members]
-                v = [code.load(code.plus(row, offset)) for row in rows]
-                return [code.multiply_add(u[i], v[j], sums[i * tile + j]) for i in range(group) for j in range(tile)]
-
-            products = code.loop(n_vectors, [code.constant(0)] * (group * tile), multiply)
-            leaves = [leaf for member in _leaves(code.lanes) for leaf in member[:tile]]
-            score = code.sums(dict(zip(leaves, products, strict=True)))
-            code.store(score, code.plus(tile_gradients(t), code.times(index, code.bytes)))
-            return []
-
-        def of_scores(index: _Value, _: Any) -> Sequence[_Value]:
-            place = code.plus(tile_gradients(t), code.times(index, code.bytes))
-            gradient = builder.fsub(factor_times_label, builder.fmul(factor, code.sigmoid(code.load(place))))
-            code.store(gradient, place)
-            return []
-
-        code.loop(n_groups, [], of_group)
-        code.loop(n_groups, [], of_scores)  # apart, so that their long chains of dependent instructions overlap
-        return []
-
-    def prefetch_ahead(t: _Value, offset: _Value) -> None:
-        # a line of each here and there: all at once they would wait for each other
-        listed = code.plus(outputs_ahead, code.times(t, _ADDRESS_BYTES * tile))
-        for output in range(tile):
-            code.prefetch(code.plus(code.load_address(code.plus(listed, _ADDRESS_BYTES * output)), offset))
-        code.prefetch(code.plus(input_ahead, offset))
-
-    def update(t: _Value, _: Any) -> Sequence[_Value]:
-        rows = tile_rows(t)
-
-        def of_vector(vector: _Value, _: Any) -> Sequence[_Value]:
-            offset = code.times(vector, code.bytes)
-            prefetch_ahead(t, offset)
-            old = [code.load(code.plus(row, offset)) for row in rows]
-
-            def of_context(index: _Value, new: list[_Value]) -> Sequence[_Value]:
-                row = code.load_address(code.plus(contexts, code.times(index, _ADDRESS_BYTES)))
-                u = code.load(code.plus(row, offset))
-                changed_row = row if in_place else code.plus(changes, code.times(index, row_bytes))
-                changed = u if in_place else code.load(code.plus(changed_row, offset))
-                own = code.plus(tile_gradients(t), code.times(index, _FLOAT_BYTES * SLOTS))
-                updated = []
-                for output, slot in enumerate(slots_of_outputs(code.lanes)[:tile]):
-                    g = code.load_spread(code.plus(own, _FLOAT_BYTES * slot))
-                    changed = code.multiply_add(g, old[output], changed)
-                    updated.append(code.multiply_add(g, u, new[output]))
-                code.store(changed, code.plus(changed_row, offset))
-                return updated
-
-            new = code.loop(n_contexts, old, of_context)
-            for row, value in zip(rows, new, strict=True):
-                code.store(value, code.plus(row, offset))
-            return []
-
-        code.loop(n_vectors, [], of_vector)
-        return []
 
     def clear(vector: _Value, _: Any) -> Sequence[_Value]:
-        code.store(code.constant(0), code.plus(changes, code.times(vector, code.bytes)))
+        code.store(code.constant(0), code.plus(step.changes, code.times(vector, code.bytes)))
         return []
 
     if not in_place:
-        code.loop(code.times(n_contexts, n_vectors), [], clear)
-    code.loop(n_tiles, [], find_gradients)
-    code.loop(n_tiles, [], update)
+        code.loop(code.times(step.n_contexts, step.n_vectors), [], clear)
+    code.loop(step.n_tiles, [], lambda t, _: _find_gradients(code, tile, step, t))
+    code.loop(step.n_tiles, [], lambda t, _: _update(code, tile, in_place, step, t))
+
+
+def _number_of_groups(code: _Code, step: _Step) -> _Value:
+    group = code.lanes // SLOTS
+    return code.builder.sdiv(code.plus(step.n_contexts, group - 1), ir.Constant(_INT64, group))
+
+
+def _rows_of(code: _Code, tile: int, listed: _Value, t: _Value) -> list[_Value]:
+    """Return the addresses of the rows of tile number t."""
+    listed = code.plus(listed, code.times(t, _ADDRESS_BYTES * tile))
+    return [code.load_address(code.plus(listed, _ADDRESS_BYTES * output)) for output in range(tile)]
+
+
+def _gradients_of(code: _Code, step: _Step, t: _Value) -> _Value:
+    return code.plus(step.gradients, code.times(t, code.times(_number_of_groups(code, step), code.bytes)))
+
+
+def _find_gradients(code: _Code, tile: int, step: _Step, t: _Value) -> Sequence[_Value]:
+    """Write the g_ij of all contexts and the outputs of one tile."""
+    builder, group = code.builder, code.lanes // SLOTS
+    rows, gradients = _rows_of(code, tile, step.outputs, t), _gradients_of(code, step, t)
+    factor_address = code.plus(step.factors, code.times(t, 2 * code.bytes))
+    factor = code.load(factor_address)
+    factor_times_label = code.load(code.plus(factor_address, code.bytes))
+
+    def of_group(index: _Value, _: Any) -> Sequence[_Value]:
+        listed = code.plus(step.contexts, code.times(index, _ADDRESS_BYTES * group))
+        members = [code.load_address(code.plus(listed, _ADDRESS_BYTES * member)) for member in range(group)]
+
+        def multiply(vector: _Value, sums: list[_Value]) -> Sequence[_Value]:
+            offset = code.times(vector, code.bytes)
+            u = [code.load(code.plus(row, offset)) for row in members]
+            v = [code.load(code.plus(row, offset)) for row in rows]
+            return [code.multiply_add(u[i], v[j], sums[i * tile + j]) for i in range(group) for j in range(tile)]
+
+        products = code.loop(step.n_vectors, [code.constant(0)] * (group * tile), multiply)
+        leaves = [leaf for member in _leaves(code.lanes) for leaf in member[:tile]]
+        score = code.sums(dict(zip(leaves, products, strict=True)))
+        code.store(score, code.plus(gradients, code.times(index, code.bytes)))
+        return []
+
+    def of_scores(index: _Value, _: Any) -> Sequence[_Value]:
+        place = code.plus(gradients, code.times(index, code.bytes))
+        gradient = builder.fsub(factor_times_label, builder.fmul(factor, code.sigmoid(code.load(place))))
+        code.store(gradient, place)
+        return []
+
+    code.loop(_number_of_groups(code, step), [], of_group)
+    # apart, so that their long chains of dependent instructions overlap
+    code.loop(_number_of_groups(code, step), [], of_scores)
+    return []
+
+
+def _update(code: _Code, tile: int, in_place: bool, step: _Step, t: _Value) -> Sequence[_Value]:
+    """Add to the outputs of one tile, and to the contexts or their changes, what the gradients say."""
+    rows, gradients = _rows_of(code, tile, step.outputs, t), _gradients_of(code, step, t)
+    row_bytes = code.times(step.n_vectors, code.bytes)
+
+    def prefetch_ahead(offset: _Value) -> None:
+        # a line of each row now and then: all lines at once would wait for each other
+        for row in _rows_of(code, tile, step.outputs_ahead, t):
+            code.prefetch(code.plus(row, offset))
+        code.prefetch(code.plus(step.input_ahead, offset))
+
+    def of_vector(vector: _Value, _: Any) -> Sequence[_Value]:
+        offset = code.times(vector, code.bytes)
+        prefetch_ahead(offset)
+        old = [code.load(code.plus(row, offset)) for row in rows]
+
+        def of_context(index: _Value, new: list[_Value]) -> Sequence[_Value]:
+            row = code.load_address(code.plus(step.contexts, code.times(index, _ADDRESS_BYTES)))
+            u = code.load(code.plus(row, offset))
+            changed_row = row if in_place else code.plus(step.changes, code.times(index, row_bytes))
+            changed = u if in_place else code.load(code.plus(changed_row, offset))
+            own = code.plus(gradients, code.times(index, _FLOAT_BYTES * SLOTS))
+            updated = []
+            for output, slot in enumerate(slots_of_outputs(code.lanes)[:tile]):
+                g = code.load_spread(code.plus(own, _FLOAT_BYTES * slot))
+                changed = code.multiply_add(g, old[output], changed)
+                updated.append(code.multiply_add(g, u, new[output]))
+            code.store(changed, code.plus(changed_row, offset))
+            return updated
+
+        new = code.loop(step.n_contexts, old, of_context)
+        for row, value in zip(rows, new, strict=True):
+            code.store(value, code.plus(row, offset))
+        return []
+
+    code.loop(step.n_vectors, [], of_vector)
+    return []
 
 
 def _sum_rows(code: _Code, rows: _Value, number: _Value, n_vectors: _Value, scale: _Value, total: _Value) -> None:
