@@ -73,6 +73,19 @@ def test_a_word_that_has_no_id(tmp_path: Path, identity: int) -> None:
         corpus.block(0, 1)
 
 
+@pytest.mark.parametrize("offsets", [[0, 3, 2, 5, 6], [0, 2, 9, 5, 6], [-2, 2, 3, 5, 6], [0, 2, 3, 2**62, 6]])
+@pytest.mark.parametrize("piece", [1, 2, 100])
+def test_damaged_offsets(tmp_path: Path, offsets: list[int], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus_module, "_PIECE", piece)
+    encoded(tmp_path, "a b\nc\nd e\nf\n")
+    np.save(tmp_path / "corpus" / "offsets.npy", np.array(offsets))
+    corpus = Corpus(tmp_path / "corpus")
+    with pytest.raises(W2VError, match=r"corpus is damaged; remove it"):
+        corpus.block_bounds(2)
+    with pytest.raises(W2VError, match=r"corpus is damaged; remove it"):
+        corpus.block(0, 4)
+
+
 @pytest.mark.parametrize("ids", [[], [0, -1]])
 def test_ids_that_are_none(tmp_path: Path, ids: list[int]) -> None:
     encoded(tmp_path, "a b\n")

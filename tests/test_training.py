@@ -564,6 +564,16 @@ def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
     assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
 
 
+def test_a_model_that_was_deleted_is_made_again(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    model = run / "model" / "word2vec.model"
+    before = GensimWord2Vec.load(str(model)).wv.vectors.tobytes()
+    model.unlink()
+    assert last_event(text, run, config()) == "done"
+    assert GensimWord2Vec.load(str(model)).wv.vectors.tobytes() == before
+
+
 def test_the_next_item_is_made_while_one_is_used() -> None:
     made: list[int] = []
 

@@ -83,11 +83,14 @@ class Corpus:
         """Return int64 (n_blocks + 1,): block i holds the sentences bounds[i] to bounds[i + 1].
 
         Block i begins with the first sentence that starts at or after word i * block_words.
+
+        Raises:
+            W2VError: when the sentences do not follow one another.
         """
         targets = np.arange(block_words, len(self.identities), block_words)
         bounds = [np.array([0, len(self.offsets) - 1])]
         for first in range(0, len(self.offsets), _PIECE):
-            offsets = self.offsets[first : first + _PIECE]
+            offsets = self._offsets(first, first + _PIECE)
             here, targets = np.split(targets, np.searchsorted(targets, offsets[-1:], side="right"))
             bounds.append(first + np.searchsorted(offsets, here, side="left"))
         return np.unique(np.concatenate(bounds)).astype(np.int64)
@@ -96,13 +99,23 @@ class Corpus:
         """Return the sentences from `first` up to `last`, read into memory.
 
         Raises:
-            W2VError: when there is a word among them that has no id.
+            W2VError: when there is a word among them that has no id, or they do not follow one another.
         """
-        offsets = self.offsets[first : last + 1]
+        offsets = self._offsets(first, last)
         words = self.identities[int(offsets[0]) : int(offsets[-1])]
         if not renumber(words, self._ids):
-            raise W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")
+            raise self._damaged()
         return Block(words, offsets[:-1] - offsets[0], offsets[1:] - offsets[0])
+
+    def _offsets(self, first: int, last: int) -> Offsets:
+        """Return where the sentences from `first` up to `last` start, and where the last of them ends."""
+        offsets: Offsets = self.offsets[first : last + 1]
+        if offsets[0] < 0 or offsets[-1] > len(self.identities) or (np.diff(offsets) < 0).any():
+            raise self._damaged()
+        return offsets
+
+    def _damaged(self) -> W2VError:
+        return W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")
 
 
 @compiled

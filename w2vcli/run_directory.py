@@ -110,6 +110,8 @@ class RunDirectory:
 
     def trained(self) -> dict[str, Any] | None:
         """Return what is known of the finished model's training, or None where there is none."""
+        if not self.finished_model().is_file():
+            return None
         try:
             content = json.loads((self.finished_model().parent / META_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -107,7 +107,9 @@ class _Reporter:
         self.line.update(event["bytes"], event["total"], f"encode {event['bytes'] / 1e6:.0f} MB")
 
     def _compile(self, event: dict[str, Any]) -> None:
-        self.line.say(f"compiling the {event['engine']} engine for this processor and kind of model; it is kept")
+        self.line.say(
+            f"loading the {event['engine']} engine; the first time, it is compiled for this processor and kind of model"
+        )
 
     def _start(self, event: dict[str, Any]) -> None:
         self.total_words, self.epochs = event["total_words"], event["epochs"]
