@@ -114,8 +114,8 @@ def _fill(table: Any, numbers: Any, lengths: Any, keys: Any) -> Any:
 
 @compiled
 def _number_words(
-    text: Any, kinds: Any, state: Any, ids: Any, lengths: Any, table: Any, starts: Any, word_lengths: Any, keys: Any,
-    counts: Any,
+    text: Any, kinds: Any, state: Any, numbers: Any, lengths: Any, table: Any, starts: Any, word_lengths: Any,
+    keys: Any, counts: Any,
 ) -> Any:  # fmt: skip
     """Do the work of `Workspace.number_words` from where `state` says, until the text ends or an array is full.
 
@@ -168,7 +168,7 @@ def _number_words(
                         break
                 slot = (slot + _1) & mask
             counts[word] += 1
-            ids[n] = word
+            numbers[n] = word
             n += 1
         if place < size:
             if kind == _LINE_END:
@@ -294,7 +294,7 @@ class Workspace:
     """Arrays to number a chunk's words in, to be used again: the page faults of new ones cost a fifth of the time."""
 
     def __init__(self) -> None:
-        self.ids: Ids = np.empty(CHUNK_BYTES // 2 + 1, dtype=np.int32)
+        self.numbers: Ids = np.empty(CHUNK_BYTES // 2 + 1, dtype=np.int32)
         self.lengths = np.empty(1 << 15, dtype=np.int64)
         self.distinct = Distinct.empty(1 << 15)
         self.table = np.empty((1 << 16, 2), dtype=np.uint64)
@@ -309,15 +309,15 @@ class Workspace:
         >>> numbered.numbers.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
         ([0, 1, 2, 3, 0, 1], [3], [2, 2, 1, 1])
         """
-        if len(self.ids) <= len(chunk) // 2:
-            self.ids = np.empty(len(chunk) // 2 + 1, dtype=np.int32)
+        if len(self.numbers) <= len(chunk) // 2:
+            self.numbers = np.empty(len(chunk) // 2 + 1, dtype=np.int32)
         self.table[:] = 0
         state = np.zeros(5, dtype=np.int64)
         while True:
-            _number_words(chunk, _KINDS, state, self.ids, self.lengths, self.table, *self.distinct)
+            _number_words(chunk, _KINDS, state, self.numbers, self.lengths, self.table, *self.distinct)
             place, words, size, lines, _ = state.tolist()
             if place >= len(chunk) - _PADDED:
-                return Numbered(chunk, self.ids[:words], self.lengths[:lines], self.distinct.head(size))
+                return Numbered(chunk, self.numbers[:words], self.lengths[:lines], self.distinct.head(size))
             if lines == len(self.lengths):
                 self.lengths = np.concatenate((self.lengths, np.empty_like(self.lengths)))
             if size == len(self.distinct.keys):
@@ -413,7 +413,7 @@ class Merger:
     def finish(self) -> Finished:
         """Return the vocabulary. Words that differ only in bytes that cannot be decoded become one."""
         numbers = np.arange(self._size)
-        counts = self._words.counts[: self._size]
+        identities, counts = self._identities(numbers), self._words.counts[: self._size]
         ranks, order = _ranks(counts)
         table = self._table_of(order)
         if UNDECODABLE in table.decode(errors="replace"):
@@ -421,7 +421,7 @@ class Merger:
             ranks, order = _ranks(counts)
             table = Vocab([words[place] for place in order.tolist()], counts[order]).table().encode()
         ids = np.full(self._size + self._shift, len(counts), dtype=np.int32)
-        ids[self._identities(np.arange(self._size))] = ranks[numbers]
+        ids[identities] = ranks[numbers]
         return Finished(table, counts[order], ids)
 
     def _table_of(self, order: NDArray[np.int64]) -> bytes:

@@ -421,14 +421,16 @@ class _Run:
         """Yield the blocks of all epochs from number `first` on. Nothing depends on those before."""
         seed, shuffle = self.config.word2vec.seed, self.config.train.shuffle
         blocks = len(bounds) - 1
-        for number in range(first, blocks * self.config.word2vec.epochs):
-            epoch, place = divmod(number, blocks)
+        first_epoch, first_place = divmod(first, blocks)
+        for epoch in range(first_epoch, self.config.word2vec.epochs):
             # seeds begin at 1: NumPy takes [3, 0] and [3, 0, 0] for the same seed
             order = np.random.default_rng([seed, epoch + 1]).permutation(blocks) if shuffle else np.arange(blocks)
-            index = int(order[place])
-            rng = np.random.default_rng([seed, epoch + 1, index + 1])
-            block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
-            yield _Turn(epoch, place, block.shuffled(rng) if shuffle else block, rng)
+            for place in range(first_place, blocks):
+                index = int(order[place])
+                rng = np.random.default_rng([seed, epoch + 1, index + 1])
+                block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
+                yield _Turn(epoch, place, block.shuffled(rng) if shuffle else block, rng)
+            first_place = 0
 
     def _train_block(self, model: Any, turns: Iterator[_Turn], total: int, position: _Position) -> Event:
         """Train the next block, move `position` past it and return its event."""
