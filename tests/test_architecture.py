@@ -16,15 +16,17 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 LAYERS = [
     {"cli"},
     {"bench"},
-    {"preprocessing", "training", "model", "evaluate", "peers"},
-    {"engines", "checkpoint", "formats", "run_directory"},
+    {"preprocessing", "training", "model", "peers"},
+    {"growing", "loop"},
+    {"gensim_model", "measuring"},
+    {"checkpoint", "engines", "evaluate", "formats", "loss", "run_directory", "schedule"},
     {"encoding"},
     {"numbering"},
     {"corpus"},
-    {"vocab"},
-    {"outputs", "text"},
+    {"provenance", "vocab"},
+    {"outputs", "resources", "text"},
     {"sources", "config", "compiled"},
-    {"errors", "npy", "launch"},
+    {"background", "errors", "launch", "npy", "seal"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}

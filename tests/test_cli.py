@@ -58,8 +58,11 @@ def test_train_says_what_it_does_off_a_terminal(w2v: W2V, lee: Path, tmp_path: P
     command = ["train", lee, "-o", tmp_path / "run", "--set", "word2vec.epochs=1"]
     first, second = w2v(*command), w2v(*command)
     assert (first.code, second.code, first.out) == (0, 0, "")
-    assert "60,005 words in 2,683 sentences; vocabulary 1,799 of 7,577 distinct words; engine numba" in first.err
-    assert f"{tmp_path}/run/model/word2vec.model: 1,799 vectors; 60,005 words in 0:0" in first.err
+    assert (
+        "60,005 words in 2,683 sentences, 26 held out; vocabulary 1,799 of 7,577 distinct words; engine numba"
+        in first.err
+    )
+    assert f"{tmp_path}/run/model/word2vec.model: 1,799 vectors; 59,442 words in 0:0" in first.err
     assert second.err.rstrip().endswith("model/word2vec.model: up to date")
     assert "\x1b" not in first.err
     assert w2v(*command, "-q").err == ""
@@ -422,13 +425,13 @@ def test_training_twice_into_one_run(w2v: W2V, place: Path) -> None:
     assert result.code == 75
     assert len(result.error_lines) == 1
     assert result.err.startswith(f"w2v: error: run: process {os.getpid()} on ")
-    assert result.err.endswith("is training this run\n")
+    assert result.err.endswith("is training this run; --wait 10m waits for it\n")
 
 
 def test_a_run_from_something_else_is_refused(w2v: W2V, lee: Path, lee_run: Path) -> None:
-    result = w2v("train", lee, "-o", lee_run, "--set", "word2vec.epochs=3")
+    result = w2v("train", lee, "-o", lee_run, "--set", "word2vec.epochs=1")
     assert (result.code, len(result.error_lines)) == (1, 1)
-    assert "was made from something else: word2vec.epochs was 2, now 3; --force starts over" in result.err
+    assert "was made from something else: word2vec.epochs was 2, now 1; --force starts over" in result.err
 
 
 def test_several_mistakes_are_a_line_each(w2v: W2V, place: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 MODULES = [
     "w2vcli.sources",
     "w2vcli.text",
-    "w2vcli.training",
+    "w2vcli.schedule",
+    "w2vcli.resources",
+    "w2vcli.config",
     "w2vcli.model",
     "w2vcli.engines.reference",
     "w2vcli.cli.output",

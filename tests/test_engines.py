@@ -15,7 +15,7 @@ from w2vcli.engines import ENGINES, Engine, reference
 from w2vcli.engines.numba_engine import NumbaEngine
 from w2vcli.engines.reference import ReferenceEngine, draw_noise, step, subsample, windows
 from w2vcli.errors import ConfigError
-from w2vcli.training import build_model
+from w2vcli.gensim_model import build_model
 from w2vcli.vocab import Vocab, noise_probabilities
 
 

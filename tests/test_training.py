@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from gensim.models import Word2Vec as GensimWord2Vec
 
-from w2vcli import training
+from w2vcli import background, training
 from w2vcli.config import Config, resolve
 from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
@@ -122,7 +122,7 @@ def test_every_hyperparameter_reaches_gensim(text: Path, tmp_path: Path, word2ve
 
 
 def test_the_schedule_in_the_events(text: Path, tmp_path: Path) -> None:
-    events = list(training.events(text, tmp_path / "run", config({"alpha": 0.05, "min_alpha": 0.01})))
+    events = list(training.events(text, tmp_path / "run", config({"alpha": 0.05, "min_alpha": 0.01}, heldout=0)))
     kinds = [event["event"] for event in events]
     start = next(event for event in events if event["event"] == "start")
     blocks = [event for event in events if event["event"] == "block"]
@@ -179,11 +179,11 @@ def test_without_shuffling_blocks_come_in_order(text: Path, tmp_path: Path, monk
         return block(self, first, last)
 
     monkeypatch.setattr(Corpus, "block", recorded)
-    training.train(text, tmp_path / "run", config(shuffle=False))
+    training.train(text, tmp_path / "run", config(shuffle=False, heldout=0))
     half = len(seen) // 2
     assert seen == sorted(seen[:half]) * 2
     seen.clear()
-    training.train(text, tmp_path / "shuffled", config())
+    training.train(text, tmp_path / "shuffled", config(heldout=0))
     assert sorted(seen[:half]) == sorted(seen[half:])
     assert seen[:half] != sorted(seen[:half])
     assert seen[:half] != seen[half:]
@@ -265,10 +265,10 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
                 break
         rest = process.stderr.read()
     assert process.returncode == 128 + number, rest
-    assert (
-        rest.splitlines()[-1]
-        == f"w2v: error: {tmp_path}/run: stopped by {number.name}; the same command goes on from here"
-    )
+    assert json.loads(rest.splitlines()[-1]) == {
+        "event": "error",
+        "message": f"{tmp_path}/run: stopped by {number.name}; the same command goes on from here",
+    }
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
 
@@ -422,8 +422,8 @@ def test_changed_is_refused_and_told_apart(text: Path, tmp_path: Path, finished:
     for corpus, settings, message in (
         (
             text,
-            config({"window": 4, "epochs": 3}),
-            "word2vec.window was 3, now 4, word2vec.epochs was 2, now 3",
+            config({"window": 4, "epochs": 1}),
+            "word2vec.window was 3, now 4, word2vec.epochs was 2, now 1",
         ),
         (other, config(), "the text is another"),
     ):
@@ -583,7 +583,7 @@ def test_the_next_item_is_made_while_one_is_used() -> None:
             yield number
         raise ValueError("damaged")
 
-    ahead = training._ahead(items())
+    ahead = background.ahead(items())
     assert next(ahead) == 0
     assert wait_for(lambda: made == [0, 1])
     assert [next(ahead), next(ahead)] == [1, 2]
@@ -717,5 +717,5 @@ def test_a_crash_at_any_step_of_the_disk_loses_nothing(text: Path, tmp_path: Pat
 
 
 def test_several_workers_train_as_much(text: Path, tmp_path: Path) -> None:
-    done = training.train(text, tmp_path / "run", config({"workers": 3}))
+    done = training.train(text, tmp_path / "run", config({"workers": 3}, heldout=0))
     assert done["words"] == 2 * sum(len(line.split()) for line in text.read_text().splitlines())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from w2vcli.config import Word2Vec
 from w2vcli.errors import W2VError
-from w2vcli.training import build_model
+from w2vcli.gensim_model import build_model
 from w2vcli.vocab import Vocab, keep_probabilities, model_bytes, noise_probabilities
 
 COUNTS = np.array([9, 3, 3, 2, 1, 1])

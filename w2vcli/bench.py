@@ -227,7 +227,8 @@ def _engine(name: str) -> Trainer:
     def train(job: _Job) -> _Done:
         output = job.folder / "run"
         settings = [f"word2vec.{key}={json.dumps(value)}" for key, value in job.settings().items()]
-        options = [f"train.{key}={json.dumps(value)}" for key, value in job.config.train.model_dump().items()]
+        train_settings = {**job.config.train.model_dump(), "heldout": 0}  # the others train on every sentence
+        options = [f"train.{key}={json.dumps(value)}" for key, value in train_settings.items()]
         overrides = [part for setting in settings + options for part in ("--set", setting)]
         command = [sys.executable, "-m", "w2vcli", "train", str(job.text), "-o", str(output), "--log-json"]
         seconds, peak, _, log = _timed([*command, *overrides, "--engine", name])

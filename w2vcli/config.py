@@ -116,10 +116,27 @@ class Word2Vec(_Section):
         return self
 
 
-_EVERY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|words)")
+_TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)")
+_AMOUNT = re.compile(r"(?P<number>[\d_]+)\s*(?P<unit>word|epoch)s?")
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds(time: str) -> float | None:
+    """Return a time such as 90s, 10m, 2h or 1d in seconds, or None for anything else, nothing at all included.
+
+    >>> seconds("90s"), seconds("1.5 h"), seconds("0m"), seconds("soon")
+    (90.0, 5400.0, None, None)
+    """
+    match = _TIME.fullmatch(time.strip())
+    return float(match["number"]) * _SECONDS[match["unit"]] or None if match else None
+
+
+def amount(value: str, unit: str) -> int | None:
+    """Return how many of `unit` (word, epoch) a value such as "5_000_000 words" is; None where it is none of them."""
+    match = _AMOUNT.fullmatch(value.strip())
+    return int(match["number"].replace("_", "") or 0) or None if match and match["unit"] == unit else None
 
 
 class Train(_Section):
@@ -147,15 +164,57 @@ class Train(_Section):
         "Save a checkpoint this often: a time (90s, 10m, 2h) or an amount (5000000 words). null: never.",
         "5m to 30m",
     )
-    keep_checkpoints: int = _setting(2, "How many checkpoints to keep; older ones are removed.", "1 to 5", ge=1)
+    keep_checkpoints: int = _setting(
+        2, "How many checkpoints to keep, and the best one besides; older ones are removed.", "1 to 5", ge=1
+    )
+    heldout: int | str = _setting(
+        "auto",
+        "Sentences that are never trained on, to measure the loss with: how many (a seeded sample), or a file of "
+        "tokenised text; auto: one of a hundred, no more than 1000, of 20000 words in all; 0: none.",
+    )
+    evaluate: list[str] = _setting(
+        [],
+        "Scores to take during training: analogies, WordSim-353, SimLex-999 (all three English), or files of your "
+        "own, of analogies (four words a line) or of pairs (two words and a number, with tabs between).",
+    )
+    evaluate_every: str = _setting(
+        "1 epoch",
+        "Measure the held-out loss and these scores this often: 1 epoch, 5000000 words. (At checkpoints the loss is "
+        "measured too, but decides nothing.)",
+    )
+    early_stopping: str | None = _setting(
+        None,
+        "Stop when this no longer improves, and save the best model rather than the last: loss (held-out), or one of "
+        "the scores. null: never.",
+    )
+    patience: int = _setting(2, "Early stopping waits for an improvement this many measurements long.", "1 to 5", ge=1)
 
     @field_validator("checkpoint_every", mode="before")
     @classmethod
     def _readable_interval(cls, value: Any) -> Any:
-        match = _EVERY.fullmatch(str(value)) if value is not None else None
-        if value is not None and (match is None or float(match["number"]) == 0):
+        if value is not None and not (seconds(str(value)) or amount(str(value), "word")):
             raise ValueError("should be a time such as 90s, 10m or 2h, or an amount such as 5000000 words")
         return value
+
+    @field_validator("evaluate_every", mode="before")
+    @classmethod
+    def _readable_amount(cls, value: Any) -> Any:
+        if not (amount(str(value), "word") or amount(str(value), "epoch")):
+            raise ValueError("should be an amount such as 1 epoch or 5000000 words")
+        return value
+
+    @field_validator("heldout", mode="before")
+    @classmethod
+    def _number_or_file(cls, value: Any) -> Any:
+        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not is_number and not (isinstance(value, str) and value):
+            raise ValueError("should be a number of sentences, the name of a file, or auto")
+        return value
+
+    @field_validator("evaluate", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("vocab_memory", mode="before")
     @classmethod
@@ -164,6 +223,12 @@ class Train(_Section):
             raise ValueError("should be an amount of memory such as 500MB or 4GB")
         return value
 
+    @model_validator(mode="after")
+    def _measurable(self) -> Train:
+        if self.early_stopping == "loss" and self.heldout == 0:
+            raise ValueError("early_stopping: loss needs sentences that are held out; set heldout")
+        return self
+
     def vocab_bytes(self) -> int | None:
         """Return `vocab_memory` in bytes, or None for no limit."""
         match = _SIZE.fullmatch(self.vocab_memory or "")
@@ -171,13 +236,19 @@ class Train(_Section):
 
     def checkpoint_seconds(self) -> float | None:
         """Return the interval in seconds, or None where it is not a time."""
-        match = _EVERY.fullmatch(self.checkpoint_every or "")
-        return float(match["number"]) * _SECONDS[match["unit"]] if match and match["unit"] in _SECONDS else None
+        return seconds(self.checkpoint_every or "")
 
-    def checkpoint_words(self) -> float | None:
+    def checkpoint_words(self) -> int | None:
         """Return the interval in raw words, or None where it is not an amount."""
-        match = _EVERY.fullmatch(self.checkpoint_every or "")
-        return float(match["number"]) if match and match["unit"] == "words" else None
+        return amount(self.checkpoint_every or "", "word")
+
+    def evaluate_words(self) -> int | None:
+        """Return the words between two measurements, or None where it is epochs."""
+        return amount(self.evaluate_every, "word")
+
+    def evaluate_epochs(self) -> int | None:
+        """Return the epochs between two measurements, or None where it is words."""
+        return amount(self.evaluate_every, "epoch")
 
 
 class Config(_Section):

@@ -10,6 +10,7 @@ them in when a block is read takes less time than writing the corpus twice.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from w2vcli.compiled import compiled
 from w2vcli.errors import W2VError
 from w2vcli.npy import NpyFile
 
-IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE = "identities.npy", "ids.npy", "offsets.npy"
+IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE, META_FILE = "identities.npy", "ids.npy", "offsets.npy", "corpus.json"
 
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -41,7 +42,12 @@ class Block:
     ends: Offsets
 
     def __len__(self) -> int:
-        return len(self.ids)
+        """Return how many words are in the sentences."""
+        return int((self.ends - self.starts).sum())
+
+    def without(self, sentences: NDArray[np.int64]) -> Block:
+        """Return the block without the sentences of these numbers."""
+        return Block(self.ids, np.delete(self.starts, sentences), np.delete(self.ends, sentences))
 
     def shuffled(self, rng: np.random.Generator) -> Block:
         """Return the block with its sentences in a random order."""
@@ -71,7 +77,7 @@ class Corpus:
             self.identities = NpyFile(folder / IDENTITIES_FILE, np.int32)
             self.offsets = NpyFile(folder / OFFSETS_FILE, np.int64)
             self._ids = NpyFile(folder / IDS_FILE, np.int32)[:]
-            self.meta: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
+            self.meta: dict[str, Any] = json.loads((folder / META_FILE).read_text())
             if not (len(self._ids) and self._ids.min() >= 0):
                 raise ValueError(f"{IDS_FILE} holds what are no ids")
             if not len(self.identities) == self.offsets[-1:].sum() == self.meta["words"]:
@@ -106,6 +112,16 @@ class Corpus:
         if not renumber(words, self._ids):
             raise self._damaged()
         return Block(words, offsets[:-1] - offsets[0], offsets[1:] - offsets[0])
+
+    def sentences(self, numbers: Iterable[int]) -> Block:
+        """Return the sentences of these numbers, read into memory one by one."""
+        ids = [self.block(number, number + 1).ids for number in numbers]
+        offsets = np.cumsum([0, *map(len, ids)])
+        return Block(np.concatenate([np.zeros(0, dtype=np.int32), *ids]), offsets[:-1], offsets[1:])
+
+    def words_before(self, sentences: Iterable[int]) -> Offsets:
+        """Return how many words stand before each sentence, int64; the sentence after the last one has all."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(self._offsets(place, place) for place in sentences)])
 
     def _offsets(self, first: int, last: int) -> Offsets:
         """Return where the sentences from `first` up to `last` start, and where the last of them ends."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import outputs
-from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, OFFSETS_FILE, Ids, Offsets, renumber
+from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, META_FILE, OFFSETS_FILE, Ids, Offsets, renumber
 from w2vcli.errors import W2VError
 from w2vcli.npy import NpyFile, NpyWriter
 from w2vcli.numbering import CHUNK_BYTES, PADDING, UNDECODABLE, Bytes, Finished, Merger, Numbered, Workspace
@@ -325,9 +325,11 @@ def encode(
             "dropped": counter.merger.dropped,
             "max_bytes": max_bytes,
             **_doubts(finished),
+            "base": None,
+            "base_words": 0,
             "sources": stamps if None not in stamps else None,
         }
-        (temporary / "corpus.json").write_text(json.dumps(meta, indent=1) + "\n")
+        (temporary / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
 
 
 def _put_in(finished: Finished, path: Path) -> Ids:

@@ -1,19 +1,27 @@
-"""Scores of word vectors on test sets of English that ship with Gensim.
+"""Scores of word vectors: analogies and word pairs, from test sets of English that ship with Gensim or own files.
 
 To add one, write a function and its line in METRICS.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli.errors import ConfigError, W2VError
+
 # of the words only the most frequent, as in word2vec's own demo; Gensim's default is ten times as many
 _MOST_FREQUENT = 30_000
+_QUESTIONS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -27,36 +35,130 @@ class Score:
     asked: int
 
 
-def analogies(vectors: Any) -> Score:
-    """Return the share of right answers to Google's analogy questions (Mikolov et al. 2013, arXiv:1301.3781)."""
+Metric = Callable[[Any], Score]
+
+
+def _shipped(file: str) -> Path:
+    """Return a test set that ships with Gensim."""
     from gensim.test.utils import datapath
 
-    value, sections = vectors.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=_MOST_FREQUENT)
-    asked = len(sections[-1]["correct"]) + len(sections[-1]["incorrect"])
-    return Score(float(value) if asked else None, asked)
+    return Path(datapath(file))
 
 
-def word_pairs(vectors: Any, file: str) -> Score:
-    """Return Spearman's correlation of cosine similarities and people's judgements, in a file of Gensim's."""
-    from gensim.test.utils import datapath
+# ---------------------------------------------------------------- analogies
 
-    lines = Path(datapath(file)).read_text(encoding="utf-8").splitlines()
+
+def analogies(vectors: Any, file: Path | None = None) -> Score:
+    """Return the share of right answers to analogy questions: a is to b as c is to d, d the word nearest to b - a + c.
+
+    3CosAdd (Mikolov et al. 2013, https://aclanthology.org/N13-1090) among the most frequent words, a, b and c left
+    out, words of any case alike: what Gensim's `evaluate_word_analogies` computes, in matrix products.
+
+    Args:
+        vectors: a KeyedVectors.
+        file: `a b c d` lines and `: section` lines; Google's questions (arXiv:1301.3781) if not given.
+
+    Raises:
+        W2VError: when the file cannot be read or holds something else.
+    """
+    words = [word.upper() for word in vectors.index_to_key[:_MOST_FREQUENT]]
+    ids = {word: number for number, word in reversed(list(enumerate(words)))}  # of several cases the most frequent
+    same = np.array([ids[word] for word in words])
+    asked = [
+        [ids[word] for word in question]
+        for question in _questions(file or _shipped("questions-words.txt"))
+        if all(word in ids for word in question)
+    ]
+    if not asked:
+        return Score(None, 0)
+    rows = vectors.vectors[: len(words)]
+    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    right = sum(
+        int(_right(units, same, np.array(asked[first : first + _QUESTIONS_AT_ONCE])).sum())
+        for first in range(0, len(asked), _QUESTIONS_AT_ONCE)
+    )
+    return Score(right / len(asked), len(asked))
+
+
+def _right(units: NDArray[np.float32], same: NDArray[np.int64], questions: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which questions, ids (n, 4), are answered right; `same` (V,): the word that each counts as."""
+    a, b, c, d = questions.T
+    scores = (units[b] - units[a] + units[c]) @ units.T
+    order = np.argsort(same, kind="stable")
+    starts = np.searchsorted(same[order], np.arange(len(same) + 1))
+    for place, given in enumerate(questions[:, :3].tolist()):
+        for word in given:
+            scores[place, order[starts[word] : starts[word + 1]]] = -np.inf
+    return np.asarray(same[scores.argmax(axis=1)] == d)
+
+
+def _questions(file: Path) -> Iterator[list[str]]:
+    for number, line in enumerate(_lines(file), 1):
+        words = line.upper().split()
+        if words and not line.startswith((":", "#")):
+            if len(words) != 4:
+                raise W2VError(f"{file}: line {number}: not four words", "an analogy is: man king woman queen")
+            yield words
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def word_pairs(vectors: Any, file: Path) -> Score:
+    """Return Spearman's correlation of cosine similarities and people's judgements, in a file of pairs."""
+    lines = _lines(file)
     pairs = sum(1 for line in lines if line.strip() and not line.startswith("#"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about vectors that are all alike; they have no correlation
         try:
-            _, spearman, unknown = vectors.evaluate_word_pairs(datapath(file), restrict_vocab=_MOST_FREQUENT)
+            _, spearman, unknown = vectors.evaluate_word_pairs(str(file), restrict_vocab=_MOST_FREQUENT)
         except ValueError:  # not a single pair is known
             return Score(None, 0)
     value = float(spearman.statistic)
     return Score(None if math.isnan(value) else value, round(pairs * (1 - unknown / 100)))
 
 
-METRICS: dict[str, Callable[[Any], Score]] = {
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file in UTF-8"
+        raise W2VError(f"{file}: cannot be read: {reason}") from error
+
+
+# ---------------------------------------------------------------- all of them
+
+METRICS: dict[str, Metric] = {
     "analogies": analogies,
-    "WordSim-353": lambda vectors: word_pairs(vectors, "wordsim353.tsv"),
-    "SimLex-999": lambda vectors: word_pairs(vectors, "simlex999.txt"),
+    "WordSim-353": lambda vectors: word_pairs(vectors, _shipped("wordsim353.tsv")),
+    "SimLex-999": lambda vectors: word_pairs(vectors, _shipped("simlex999.txt")),
 }
+
+
+def metric(name: str) -> Metric:
+    """Return the metric of that name, or the one for a file of analogies or pairs.
+
+    Raises:
+        ConfigError: when there is neither.
+        W2VError: when it is a file that holds something else.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    file = Path(name)
+    if not file.is_file():
+        close = difflib.get_close_matches(name, METRICS, 1, 0.3) or list(METRICS)
+        raise ConfigError([f"train.evaluate: {name} is neither a score nor a file; did you mean {' or '.join(close)}?"])
+    first = next((line for line in _lines(file) if line.strip() and not line.startswith("#")), "")
+    fields = first.split("\t")
+    if first.startswith(":") or len(first.split()) == 4:
+        list(_questions(file))
+        return partial(analogies, file=file)
+    if len(fields) == 3 and fields[2].strip().replace(".", "", 1).replace("-", "", 1).isdigit():
+        return partial(word_pairs, file=file)
+    raise W2VError(
+        f"{file}: neither analogies nor pairs",
+        "a line should be four words, or two words and a number with tabs between",
+    )
 
 
 def evaluate(vectors: Any) -> dict[str, Score]:

@@ -156,6 +156,9 @@ def _as_neighbours(found: Any) -> Neighbours:
 # ---------------------------------------------------------------- what a run or model is
 
 
+_REMARKS = ("warning", "waiting", "compile")
+
+
 def describe(path: str | Path) -> dict[str, Any]:
     """Return what a run or a vector file is: a flat dict of names and values, in the order to show them.
 
@@ -172,7 +175,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 def _describe_run(run: RunDirectory) -> dict[str, Any]:
     events, trained = run.read_events(), run.trained()
-    last = next((event["event"] for event in reversed(events) if event["event"] != "warning"), None)
+    last = next((event["event"] for event in reversed(events) if event["event"] not in _REMARKS), None)
     if run.is_locked():
         state = "training"
     else:
@@ -184,7 +187,9 @@ def _describe_run(run: RunDirectory) -> dict[str, Any]:
 
 
 def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[str, Any]:
-    corpus, position = trained["corpus"], trained["position"]
+    corpus, state = trained["corpus"], trained["state"]
+    position, best, blocks = state["position"], state["course"]["best"], trained["blocks"]
+    early = position["blocks"] < trained["total_blocks"]
     return {
         "model": str(run.finished_model()),
         "finished": trained["finished"],
@@ -192,29 +197,56 @@ def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[st
         "corpus words": corpus["words"],
         "corpus sentences": corpus["sentences"],
         "corpus fingerprint": corpus["fingerprint"],
+        "grown from": trained.get("grown_from"),
         "words trained": position["words"],
         "training seconds": round(position["seconds"], 1),
-        **_made_with(trained["versions"]),
+        "held-out loss": trained["loss"],
+        "stopped early": f"after {position['blocks'] / blocks:.4g} epochs" if early else None,
+        "model of": f"epoch {trained['model_blocks'] / blocks:.4g}" if early else None,
+        f"best {best['of']}" if best else "best": best
+        and f"{best['value']:.4f}, after {best['blocks'] / blocks:.4g} epochs",
+        **{f"drift: {name.replace('_', ' ')}": value for name, value in trained.get("drift", {}).items()},
+        **_made_with(state["versions"]),
         "config": _training_settings(Config.model_validate(trained["config"])),
     }
 
 
 def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dict[str, Any]:
-    start: Event = next((event for event in reversed(events) if event["event"] == "start"), {})
-    place: Event = next((event for event in reversed(events) if event["event"] in ("start", "block")), {})
-    words = place.get("words") if place.get("event") == "block" else place.get("done_words")
-    begun = events[0]["time"] if events else None
+    """Describe the last start by its events; what counts if it was cut off is the last checkpoint."""
+    begins = [place for place, event in enumerate(events) if event["event"] == "start"]
+    begun = events[_beginning(events, begins)]["time"] if events else None
+    events = events[begins[-1] :] if begins else []
+    start: Event = events[0] if events else {}
+    latest = {event["event"]: event for event in events}
+    if run.is_locked():
+        words = latest.get("block", {}).get("words", start.get("done_words"))
+        goes_on = None
+    else:
+        checkpoints = [event for event in events if event["event"] == "checkpoint"]
+        beginning = start.get("resumed_from") or ("the beginning" if start else None)
+        goes_on = checkpoints[-1]["path"] if checkpoints else beginning
+        words = checkpoints[-1]["words"] if checkpoints else start.get("done_words")
     return {
         "begun": begun and datetime.fromtimestamp(begun, timezone.utc).isoformat(timespec="seconds"),
         "progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else "encoding",
+        "goes on from": goes_on,
+        "failed": latest["failed"]["message"] if "failed" in latest else None,
         "vocabulary": start.get("vocabulary"),
         "corpus words": start.get("words"),
         "corpus sentences": start.get("sentences"),
         "corpus fingerprint": start.get("fingerprint"),
+        "grown from": start.get("grown_from"),
         "words trained": words,
+        "held-out loss": latest.get("loss", {}).get("loss"),
         **_made_with(start.get("versions", {})),
         "config": _training_settings(resolve(run.config, environment={}).config) if run.config.is_file() else {},
     }
+
+
+def _beginning(events: list[dict[str, Any]], begins: list[int]) -> int:
+    """Return the place of the first event of what is trained now: the last start that did not go on from another."""
+    fresh = [place for place in begins if not events[place]["resumed_from"]]
+    return fresh[-1] if fresh else 0
 
 
 def _training_settings(config: Config) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""One-dimensional .npy files in pieces: memory holds the piece at hand, however long the array is.
+""".npy files: arrays saved so that an error is told as the system told it, and long ones in pieces.
+
+Of a one-dimensional file memory holds the piece at hand, however long the array is.
 
 (A memory map would not do: what has been touched of it counts as the program's memory.)
 """
@@ -11,6 +13,24 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+_PIECE_BYTES = 1 << 24
+
+
+def save(path: Path, array: NDArray[Any]) -> None:
+    """Write an array, in C order. (np.save does not say why it fails: that the disk is full, say.)
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    rows = max(1, _PIECE_BYTES // max(1, array[:1].nbytes))
+    with path.open("wb", buffering=0) as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for first in range(0, len(array), rows):
+            piece = np.ascontiguousarray(array[first : first + rows]).data.cast("B")
+            while piece:
+                piece = piece[stream.write(piece) :]
 
 
 class NpyFile:

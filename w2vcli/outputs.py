@@ -7,6 +7,7 @@ file that the next one takes over, and two processes cannot write the same outpu
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import io
@@ -24,6 +25,7 @@ from w2vcli.sources import STDIN as STDOUT
 from w2vcli.sources import is_url, translated
 
 _GZIP_LEVEL = 6
+_FULL = 1 << 20  # bytes; a disk with less left is full
 
 
 def check_folder(path: str | Path) -> None:
@@ -54,7 +56,7 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         W2VError: when the file cannot be written.
         LockedError: when another process is writing it.
     """
-    with _translated(path):
+    with translated_errors(path):
         if _is_device(Path(path)):
             with Path(path).open("wb") as device:
                 yield device
@@ -99,14 +101,23 @@ def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
 
 
 @contextmanager
-def _translated(path: str | Path) -> Iterator[None]:
+def translated_errors(path: str | Path) -> Iterator[None]:
     """Turn what the system says about writing `path` into a W2VError; leave errors of other files alone."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise W2VError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise W2VError(f"{path}: cannot be written: {_reason(error, Path(path))}") from error
+
+
+def _reason(error: OSError, path: Path) -> str:
+    """Return why a write failed; NumPy, which does not know, says only how much of an array was written."""
+    if error.strerror:
+        return error.strerror
+    if shutil.disk_usage(path.parent).free < _FULL:
+        return os.strerror(errno.ENOSPC)
+    return str(error)
 
 
 def sync_file(path: Path) -> None:
@@ -213,7 +224,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     previous = former(path)
-    with _translated(path):
+    with translated_errors(path):
         recover_folder(path)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()

@@ -8,12 +8,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from w2vcli import outputs
-from w2vcli.errors import LockedError, W2VError
+from w2vcli import outputs, seal
+from w2vcli.errors import W2VError
 
 MODEL_FILE = "word2vec.model"
 META_FILE = "training.json"
@@ -35,6 +35,7 @@ class RunDirectory:
         self.model = self.path / "model"
         self.model_file = self.model / MODEL_FILE
         self.lock_file = self.path / "lock"
+        self._lock: _Lock | None = None
 
     def is_run(self) -> bool:
         """Return whether a training run was ever begun here."""
@@ -57,45 +58,40 @@ class RunDirectory:
             raise W2VError(f"{self.path}: cannot be created: {error.strerror}") from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise W2VError(f"{self.path}: this folder is not writable")
-        ours = {path.name for path in vars(self).values()}
+        ours = {path.name for path in vars(self).values() if isinstance(path, Path)}
         if not self.is_run() and any(
             entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()
         ):
             raise W2VError(f"{self.path}: holds other files than a run's", "give a new folder to -o")
         return is_new
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for one writer; the system lets go of it when the process ends, however it ends.
+    def check_held(self) -> None:
+        """Make sure that this is still the folder that was locked: nobody removed it, or took it away with its lock.
 
         Raises:
-            LockedError: when another process holds it.
+            W2VError: when it is not.
         """
-        try:
-            stream = self.lock_file.open("a+")
-        except OSError as error:
-            raise W2VError(f"{self.lock_file}: cannot be written: {error.strerror}") from error
-        with stream:
-            self._take(stream)
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            stream.flush()
-            try:
-                yield
-            finally:
-                stream.truncate(0)
+        if self._lock is None or not self._lock.is_at(self.lock_file):
+            raise W2VError(f"{self.path}: vanished while it was trained, or another process took it", "run it again")
 
-    def _take(self, stream: TextIO) -> None:
-        for _ in range(_LOCK_TRIES):
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                stream.seek(0)
-                if holder := stream.read().strip():
-                    break
-                time.sleep(0.01)  # a reader in `is_locked` leaves no name, and is gone at once
-        raise LockedError(f"{self.path}: {holder or 'another process'} is training this run")
+    def take_lock(self) -> str | None:
+        """Hold the run for one writer until `release_lock`; the system lets go of it however the process ends.
+
+        Returns:
+            None, or who holds it, if another process does.
+
+        Raises:
+            W2VError: when the lock cannot be written.
+        """
+        lock, holder = _Lock.take(self.lock_file)
+        self._lock = lock
+        return None if lock else holder
+
+    def release_lock(self) -> None:
+        """Let go of the run."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def is_locked(self) -> bool:
         """Return whether a process is training this run now."""
@@ -109,14 +105,23 @@ class RunDirectory:
         return False
 
     def trained(self) -> dict[str, Any] | None:
-        """Return what is known of the finished model's training, or None where there is none."""
+        """Return what training.json says of the finished model, or None where there is no finished model."""
         if not self.finished_model().is_file():
             return None
         try:
-            content = json.loads((self.finished_model().parent / META_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return seal.peek(self.finished_model().parent, META_FILE)
+        except seal.BrokenSealError:
             return None
-        return content if isinstance(content, dict) else None
+
+    def verified(self) -> tuple[dict[str, Any] | None, str | None]:
+        """Return the same after reading the whole model, and what is wrong with it if it is damaged."""
+        folder = self.finished_model().parent
+        if not folder.exists():
+            return None, None
+        try:
+            return seal.read(folder, META_FILE), None
+        except seal.BrokenSealError as error:
+            return None, str(error)
 
     def finished_model(self) -> Path:
         """Return the finished model's file, or where it would be.
@@ -128,9 +133,19 @@ class RunDirectory:
 
     @contextmanager
     def event_log(self) -> Iterator[EventLog]:
-        """Yield a log that appends to events.jsonl."""
-        with self.events.open("a+b") as stream:
-            yield EventLog(stream)
+        """Yield a log that appends to events.jsonl.
+
+        Raises:
+            W2VError: when it cannot be written.
+        """
+        with outputs.translated_errors(self.events):
+            descriptor = os.open(self.events, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            with outputs.translated_errors(self.events):
+                log = EventLog(self.events, descriptor)
+            yield log
+        finally:
+            os.close(descriptor)
 
     def read_events(self) -> list[Event]:
         """Return all events so far, in order; a line cut off by a crash is left out."""
@@ -147,17 +162,76 @@ class RunDirectory:
         return events
 
 
+class _Lock:
+    """The lock on a file, held by this process; the file says which process that is."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, path: Path) -> tuple[_Lock | None, str]:
+        """Return the lock, or None and who holds it. What a dead process left does not count: its lock is gone."""
+        for _ in range(_LOCK_TRIES):
+            with outputs.translated_errors(path):
+                lock = cls(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+                try:
+                    fcntl.flock(lock._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    holder = os.pread(lock._descriptor, 1000, 0).decode(errors="replace").strip()
+                    os.close(lock._descriptor)
+                    if holder:
+                        return None, holder
+                    time.sleep(0.01)  # a reader in `is_locked` leaves no name, and is gone at once
+                    continue
+                except BaseException:
+                    os.close(lock._descriptor)
+                    raise
+            if lock.is_at(path):
+                lock._say(f"process {os.getpid()} on {socket.gethostname()}\n")
+                return lock, ""
+            os.close(lock._descriptor)  # its last holder removed it
+        return None, "another process"
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether it is `path` that is locked, and not a file that was once there."""
+        try:
+            return path.stat().st_ino == os.fstat(self._descriptor).st_ino
+        except OSError:
+            return False
+
+    def _say(self, holder: str) -> None:
+        with suppress(OSError):  # on a full disk it holds without a name
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, holder.encode(), 0)
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._say("")
+        os.close(self._descriptor)
+
+
 class EventLog:
     """Appends one JSON object a line."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        if stream.seek(0, os.SEEK_END):
-            stream.seek(-1, os.SEEK_END)
-            if stream.read(1) != b"\n":  # a crash cut the last line off
-                stream.write(b"\n")
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a crash or a full disk cut the last line off
+            os.write(descriptor, b"\n")
 
     def append(self, event: Event) -> None:
-        """Write one event and hand it to the system."""
-        self._stream.write(json.dumps(event).encode() + b"\n")
-        self._stream.flush()
+        """Write one event and hand it to the system.
+
+        Raises:
+            W2VError: when it cannot be written.
+        """
+        with outputs.translated_errors(self._path):
+            line = json.dumps(event).encode() + b"\n"
+            while line:  # on a full disk a part is written, and an error comes only with the rest
+                line = line[os.write(self._descriptor, line) :]
+
+    def append_if_possible(self, event: Event) -> None:
+        """Write one event, unless it is the disk that fails."""
+        with suppress(W2VError):
+            self.append(event)

@@ -1,38 +1,36 @@
-"""The loop: it alone owns the schedule, the position, the seeds and the checkpoints.
-
-Every random choice of a block comes from `(seed, epoch, block)`, so a position is all that a checkpoint must know
-of randomness, and a run that was interrupted goes on exactly where it was.
-"""
+"""Training a run: what has to be done of it, and doing that, from the check of what is there to the saved model."""
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from w2vcli import __version__, checkpoint, encoding, engines, numbering, outputs
-from w2vcli.config import Config, Word2Vec, as_config
-from w2vcli.corpus import Block, Corpus, Offsets
-from w2vcli.errors import W2VError
-from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
+from w2vcli import checkpoint, encoding, engines, growing, loss, measuring, numbering, outputs, resources
+from w2vcli.background import Background
+from w2vcli.config import Config, as_config
+from w2vcli.corpus import Corpus
+from w2vcli.errors import LockedError, W2VError
+from w2vcli.gensim_model import build_model
+from w2vcli.loop import Loop, Start, State, fit
+from w2vcli.loss import HeldOut
+from w2vcli.measuring import Measuring
+from w2vcli.provenance import Provenance, accepted_changes, differences, provenance, versions
+from w2vcli.run_directory import Event, RunDirectory
+from w2vcli.schedule import Schedule
 from w2vcli.sources import Source, expand, names, total_size
-from w2vcli.vocab import Vocab
-
-# What may differ between two starts of one run: it changes no vector, or only which of equally good ones.
-_FREE_SETTINGS = ("preprocess.", "train.checkpoint_every", "train.keep_checkpoints", "word2vec.workers")
+from w2vcli.vocab import Vocab, model_bytes
 
 _LONG_PREPARATION = 1.0  # seconds; imports and kernels from the cache take less
+_LOCK_POLL = 0.2  # seconds
+_SPARSE_TEXT = 0.5  # bytes of ids a byte of text has at least
+_NOT_LOGGED = ("encode", "waiting")
 
 
 def train(
@@ -40,7 +38,10 @@ def train(
     run: str | Path,
     config: Config | Mapping[str, Any] | str | Path | None = None,
     *,
+    grow_from: str | Path | None = None,
     force: bool = False,
+    wait_seconds: float = 0.0,
+    max_seconds: float | None = None,
     progress: Callable[[Event], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Event:
@@ -50,7 +51,10 @@ def train(
         corpus: tokenised text (a sentence a line): files, globs, folders, URLs, or `-` for standard input.
         run: the run directory; its parent must exist.
         config: a Config, a nested mapping, or a YAML file.
+        grow_from: a finished run, or a Gensim Word2Vec model, whose words and vectors the run begins with.
         force: where the run was made with another config or corpus, start over instead of refusing.
+        wait_seconds: how long to wait for another process that is training this run.
+        max_seconds: save and stop before so much time is over; a block is trained in any case.
         progress: called with every event; see `events`.
         should_stop: asked after every block; when true, a checkpoint is saved and the run ends unfinished.
 
@@ -63,7 +67,16 @@ def train(
         W2VError: when the corpus cannot be read, the run cannot be written, or it was made from something else.
     """
     event: Event = {}
-    for event in events(corpus, run, config, force=force, should_stop=should_stop):
+    for event in events(
+        corpus,
+        run,
+        config,
+        grow_from=grow_from,
+        force=force,
+        wait_seconds=wait_seconds,
+        max_seconds=max_seconds,
+        should_stop=should_stop,
+    ):
         if progress is not None:
             progress(event)
     return event
@@ -74,189 +87,194 @@ def events(
     run: str | Path,
     config: Config | Mapping[str, Any] | str | Path | None = None,
     *,
+    grow_from: str | Path | None = None,
     force: bool = False,
+    wait_seconds: float = 0.0,
+    max_seconds: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Do what `train` does, yielding an event after each step; stop iterating and the run stops there.
 
     An event is a dict with `event` and `time` (seconds since 1970), and by kind:
-    `warning`: message · `encode` (often, and not in events.jsonl): bytes, total · `compile` (when it takes long):
-    engine · `start`: engine, engine_reason, words, sentences,
-    distinct, fingerprint, split, vocabulary, epochs, blocks, total_words, done_words, resumed_from, versions ·
-    `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of · `checkpoint`: path ·
-    and last one of `done`: model, vocabulary, seconds, words · `up to date`: model · `stopped`: checkpoint.
+    `waiting` (not in events.jsonl): holder · `warning`: message · `encode` (often, and not in events.jsonl): bytes,
+    total · `compile` (when it takes long): engine · `changed`: settings, each with its value before and now ·
+    `start`: engine, engine_reason, words, sentences, distinct, fingerprint, split, vocabulary, heldout_sentences,
+    epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
+    `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
+    `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
+    `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
+    `done`: model, vocabulary, seconds, words, loss, best, model_blocks, stopped_early · `up to date`: model ·
+    `stopped`: reason (asked, time), checkpoint, words, total_words.
     """
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
     settings = as_config(config)
     choice = engines.choose(settings)
     settings = settings.with_engine(choice.name)
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
+    measuring.metrics(settings.train)  # an unknown one is told before anything is done
+    base = None if grow_from is None else growing.Base.open(grow_from)
     directory = RunDirectory(run)
     inside = [source.name for source in sources if source.is_local and _is_within(Path(source.name), directory.path)]
     if inside:
         raise W2VError(f"{inside[0]}: is inside the run {directory.path}", "keep text and runs apart")
+    if base is not None and _is_within(base.model_file, directory.path):
+        raise W2VError(f"{base.name}: cannot grow into itself", "give a new folder to -o")
+    start = _Run(settings, choice, sources, base, directory, force, should_stop, deadline)
     is_new = directory.create()
-    with directory.lock(), directory.event_log() as log:
-        try:
-            for event in _Run(settings, choice, sources, directory, force, should_stop).events(skipped):
-                event["time"] = time.time()
-                if event["event"] != "encode":
-                    log.append(event)
-                yield event
-        except W2VError:
-            if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
-                shutil.rmtree(directory.path)
-            raise
+    locked = yield from _lock(directory, time.monotonic() + wait_seconds, should_stop)
+    if not locked:
+        return
+    try:
+        with directory.event_log() as log:
+            try:
+                for event in start.events(skipped):
+                    event["time"] = time.time()
+                    if event["event"] not in _NOT_LOGGED:
+                        log.append(event)
+                    yield event
+            except W2VError as error:
+                if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
+                    shutil.rmtree(directory.path)
+                else:
+                    log.append_if_possible({"event": "failed", "message": str(error), "time": time.time()})
+                raise
+    finally:
+        directory.release_lock()
 
 
 def _is_within(path: Path, folder: Path) -> bool:
     return folder.resolve() in path.resolve().parents
 
 
-class _Background:
-    """Runs a function once, in a thread that does not keep the program from ending."""
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function = function
-        self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start it, unless that has been done."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._function()
-        except Exception as error:
-            self._error = error
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for its end, or so long; return whether it has ended, or raise what it raised."""
-        assert self._thread is not None
-        self._thread.join(seconds)
-        if self._error:
-            raise self._error
-        return not self._thread.is_alive()
-
-
-_Item = TypeVar("_Item")
-
-
-def _ahead(items: Iterator[_Item]) -> Iterator[_Item]:
-    """Yield the items; while one is used, a thread makes the next."""
-    with ThreadPoolExecutor(1, "w2v-read") as pool:
-        following = pool.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, items, None)
-            yield item
-
-
-class _Turn(NamedTuple):
-    """A block that is to be trained, in its order, and where its randomness comes from."""
-
-    epoch: int
-    place: int
-    block: Block
-    rng: np.random.Generator
-
-
-@dataclass
-class _Position:
-    """How far the training is: blocks trained over all epochs, and the words in them."""
-
-    blocks: int = 0
-    words: int = 0
-    trained_words: int = 0
-    seconds: float = 0.0
+def _lock(directory: RunDirectory, until: float, should_stop: Callable[[], bool]) -> Generator[Event, None, bool]:
+    """Take the lock, waiting for it; return whether it is held, or else the wait was stopped."""
+    said = False
+    while (holder := directory.take_lock()) is not None:
+        if time.monotonic() >= until:
+            raise LockedError(f"{directory.path}: {holder} is training this run", "--wait 10m waits for it")
+        if not said:
+            said = True
+            yield {"event": "waiting", "holder": holder, "time": time.time()}
+        if should_stop():
+            yield {"event": "stopped", "reason": "asked", "checkpoint": None, "time": time.time()}
+            return False
+        time.sleep(_LOCK_POLL)
+        directory.create()  # the other one may have removed it
+    return True
 
 
 class _Run:
-    """One start of a run, from the check of what is there to the saved model."""
+    """One start of a run: finds out what has to be done, and does it."""
 
     def __init__(
         self,
         config: Config,
         choice: engines.Choice,
         sources: list[Source],
+        base: growing.Base | None,
         directory: RunDirectory,
         force: bool,
         should_stop: Callable[[], bool],
+        deadline: float | None,
     ) -> None:
         self.config = config
         self.engine = choice.engine
         self.engine_reason = choice.reason
         self.sources = sources
+        self.base = base
         self.directory = directory
         self.force = force
         self.should_stop = should_stop
+        self.deadline = deadline
         self._stopped = self._said_that_it_compiles = False
-        self._preparation = _Background(self._prepare)
+        self._preparation = Background(self._prepare)
 
     def events(self, skipped: Sequence[str]) -> Iterator[Event]:
         """Yield the run's events; see the module's `events`."""
         directory = self.directory
-        outputs.recover_folder(directory.model)
-        outputs.sweep(directory.path)
-        outputs.sweep(directory.checkpoints)
-        self._discard_new_corpus()
-        found, damaged = checkpoint.latest(directory.checkpoints)
-        warnings = [*damaged, *(f"{name}: skipped, it is no text" for name in skipped)]
+        self._tidy_up()
+        found, warnings = checkpoint.latest(directory.checkpoints)
+        finished, damage = directory.verified()
+        if damage:
+            warnings.append(f"{directory.finished_model().parent}: the model is damaged and is made again: {damage}")
+        warnings += (f"{name}: skipped, it is no text" for name in skipped)
         yield from ({"event": "warning", "message": message} for message in warnings)
-        finished, encoded = directory.trained(), self._encoded()
+        encoded = self._encoded()
         fingerprint = self._known_fingerprint(finished["corpus"] if finished else None, encoded)
         if fingerprint is None:
             yield from self._encode()
             if self._stopped:
                 return
-            fingerprint = self._new_fingerprint()
-        identity = self._identity(fingerprint)
-        if finished and not _differences(finished["identity"], identity) and self._is_as_exact(finished):
+            fingerprint = self._new_meta()["fingerprint"]
+        made_from = provenance(self.config, fingerprint, self.base.fingerprint if self.base else None)
+        if finished and self._is_up_to_date(finished, made_from):
             self._discard_new_corpus()
             os.utime(directory.model_file)  # newer than its corpus again, so that Make is content
             outputs.write_text(directory.config, self.config.to_yaml())
             yield {"event": "up to date", "model": str(directory.model_file)}
             return
-        found = self._to_go_on_from(found, finished, identity)
-        if encoded is None or encoded["fingerprint"] != fingerprint:
+        start = self._to_go_on_from(found, finished, made_from)
+        if encoded is None or not self._is_of(encoded, fingerprint):
             if not self._new_corpus.exists():
                 yield from self._encode()
                 if self._stopped:
                     return
-            if self._new_fingerprint() != fingerprint:
+            if self._new_meta()["fingerprint"] != fingerprint:
                 raise W2VError(f"{names(self.sources)}: is being written to", "run it again when the text is complete")
             self._install_new_corpus()
         self._discard_new_corpus()
-        if found is None:
+        if start is None or (found and differences(found.state["made_from"], made_from)):
             checkpoint.remove_all(directory.checkpoints)
         outputs.write_text(directory.config, self.config.to_yaml())
-        yield from self._train(identity, found)
+        yield from self._train(made_from, start)
 
-    def _is_as_exact(self, finished: Mapping[str, Any]) -> bool:
+    def _tidy_up(self) -> None:
+        """Finish or undo what a killed process had begun."""
+        with outputs.translated_errors(self.directory.path):
+            outputs.recover_folder(self.directory.model)
+            outputs.sweep(self.directory.path)
+            outputs.sweep(self.directory.checkpoints)
+            self._discard_new_corpus()
+
+    # ------------------------------------------------------------ what has to be done
+
+    def _is_up_to_date(self, finished: Mapping[str, Any], made_from: Provenance) -> bool:
+        """Return whether the finished model is what is asked for."""
+        state = State.load(finished["state"])
+        if differences(state.made_from, made_from) or not self._is_as_exact(state):
+            return False
+        changes = accepted_changes(state.made_from, made_from)
+        if state.position.blocks < finished["total_blocks"]:  # stopped early: by the same rule it would again
+            return not {"train.early_stopping", "train.patience", "train.evaluate_every"} & set(changes)
+        return "word2vec.epochs" not in changes
+
+    def _is_as_exact(self, state: State) -> bool:
         """Return False where one worker is asked for and several have trained: that is not the repeatable model."""
-        return self.config.word2vec.workers > 1 or bool(finished["config"]["word2vec"]["workers"] == 1)
+        return self.config.word2vec.workers > 1 or state.workers == 1
 
     def _to_go_on_from(
-        self, found: checkpoint.Checkpoint | None, finished: Mapping[str, Any] | None, identity: Mapping[str, Any]
-    ) -> checkpoint.Checkpoint | None:
-        """Return the checkpoint to go on from, or None to start over.
+        self, found: checkpoint.Checkpoint | None, finished: Mapping[str, Any] | None, made_from: Provenance
+    ) -> Start | None:
+        """Return the latest state of this run to go on from, or None to start over.
 
         Raises:
             W2VError: when what is there was made from something else, unless forced.
         """
-        earlier = found.state["identity"] if found else finished["identity"] if finished else identity
-        different = _differences(earlier, identity)
-        if (
-            finished
-            and not _differences(finished["identity"], identity)
-            and not (found and found.state["workers"] == 1)
-        ):
-            different = ["word2vec.workers was more than 1"]  # else it would have been up to date
-        if not different:
-            return found
-        if not self.force:
+        starts = [Start.from_checkpoint(found)] if found else []
+        if finished and finished["model_blocks"] == finished["state"]["position"]["blocks"]:
+            starts.append(Start.from_model(self.directory.finished_model(), finished))
+        fitting = [start for start in starts if not differences(start.state.made_from, made_from)]
+        exact = [start for start in fitting if self._is_as_exact(start.state)]
+        if exact:
+            return max(exact, key=lambda start: start.state.position.blocks)
+        earlier = starts[0].state.made_from if starts else finished["state"]["made_from"] if finished else made_from
+        different = differences(earlier, made_from)
+        if not different and fitting:
+            different = ["word2vec.workers was more than 1"]
+        elif not different and finished:
+            different = ["it stopped early, and the checkpoint to go on from is gone"]
+        if different and not self.force:
             self._discard_new_corpus()
             raise W2VError(
                 f"{self.directory.path}: was made from something else: {', '.join(different)}",
@@ -264,12 +282,7 @@ class _Run:
             )
         return None
 
-    # ------------------------------------------------------------ what the run is made from
-
-    def _identity(self, fingerprint: str) -> dict[str, Any]:
-        """Return what makes two runs the same: the settings that count, and the corpus."""
-        settings = {path: value for path, value in self.config.flat().items() if not path.startswith(_FREE_SETTINGS)}
-        return {"settings": settings, "corpus": fingerprint}
+    # ------------------------------------------------------------ the encoded text
 
     def _encoded(self) -> Mapping[str, Any] | None:
         """Return what is known of the encoded corpus, or None where there is none that is whole."""
@@ -280,6 +293,11 @@ class _Run:
         limit = self.config.train.vocab_bytes()
         return meta if meta is None or meta["max_bytes"] == limit else None
 
+    def _is_of(self, encoded: Mapping[str, Any], fingerprint: str) -> bool:
+        """Return whether an encoded corpus is of the text with this fingerprint, and grown from the same model."""
+        base = self.base.fingerprint if self.base else None
+        return bool(encoded["fingerprint"] == fingerprint and encoded["base"] == base)
+
     def _known_fingerprint(self, *earlier: Mapping[str, Any] | None) -> str | None:
         """Return the corpus' fingerprint if its files are, unchanged, those of an earlier start."""
         stamps = [source.stamp() for source in self.sources]
@@ -288,8 +306,8 @@ class _Run:
                 return str(meta["fingerprint"])
         return None
 
-    def _new_fingerprint(self) -> str:
-        return str(Corpus(self._new_corpus).meta["fingerprint"])
+    def _new_meta(self) -> Mapping[str, Any]:
+        return Corpus(self._new_corpus).meta
 
     @property
     def _new_corpus(self) -> Path:
@@ -301,111 +319,107 @@ class _Run:
 
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
+        total = total_size(self.sources)
+        resources.check_space(
+            self.directory.path, int(_SPARSE_TEXT * (total or 0)), "the encoded text", "make room, or use another disk"
+        )
         # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
-        kernels = _Background(numbering.prepare)
+        kernels = Background(numbering.prepare)
         kernels.start()
         yield from self._wait(kernels)
         self._preparation.start()
-        total = total_size(self.sources)
         workers, max_bytes = self.config.word2vec.workers, self.config.train.vocab_bytes()
         for read in encoding.encode(self.sources, self._new_corpus, self._new_vocab, workers, max_bytes):
             yield {"event": "encode", "bytes": read, "total": total}
             if self.should_stop():
                 self._stopped = True
-                yield {"event": "stopped", "checkpoint": None}
+                yield {"event": "stopped", "reason": "asked", "checkpoint": None}
                 return
+        if self.base:
+            yield from self._wait(self._preparation)  # two threads that import Gensim would wait for each other
+            old = self.base.read(self.config.word2vec)
+            growing.merge(self.base, self.base.vocab(old), self._new_corpus, self._new_vocab)
 
     def _install_new_corpus(self) -> None:
         """Put the new corpus and its vocabulary in place; cut off in between, there is none and it is made again."""
-        shutil.rmtree(self.directory.corpus, ignore_errors=True)
-        self._new_vocab.replace(self.directory.vocab)
-        self._new_corpus.rename(self.directory.corpus)
+        with outputs.translated_errors(self.directory.corpus):
+            shutil.rmtree(self.directory.corpus, ignore_errors=True)
+            self._new_vocab.replace(self.directory.vocab)
+            self._new_corpus.rename(self.directory.corpus)
 
     def _discard_new_corpus(self) -> None:
         shutil.rmtree(self._new_corpus, ignore_errors=True)
         self._new_vocab.unlink(missing_ok=True)
 
-    # ------------------------------------------------------------ the loop
+    # ------------------------------------------------------------ training
 
     def _prepare(self) -> None:
         """Import and compile what training needs; while the text is encoded there is time for it."""
         import gensim.models  # noqa: F401
 
         self.engine.prepare(self.config.word2vec)
+        loss.prepare()
 
-    def _wait(self, preparation: _Background) -> Iterator[Event]:
+    def _wait(self, preparation: Background) -> Iterator[Event]:
         """Wait; when it takes long, say why, once."""
         if not preparation.wait(_LONG_PREPARATION) and not self._said_that_it_compiles:
             self._said_that_it_compiles = True
             yield {"event": "compile", "engine": self.config.train.engine}
         preparation.wait()
 
-    def _train(self, identity: dict[str, Any], found: checkpoint.Checkpoint | None) -> Iterator[Event]:
-        settings, directory = self.config.word2vec, self.directory
+    def _train(self, made_from: Provenance, start: Start | None) -> Iterator[Event]:
         self._preparation.start()
-        corpus = Corpus(directory.corpus)
+        corpus = Corpus(self.directory.corpus)
         vocab = self._vocab(corpus)
+        yield from ({"event": "warning", "message": message} for message in self._resource_warnings(len(vocab)))
         yield from self._wait(self._preparation)
-        model = build_model(vocab, settings, corpus.meta)
-        position = _Position()
-        if found:
-            _restore(model, found)
-            position = _Position(**found.state["position"])
-            if found.state["versions"] != versions():
-                made = ", ".join(f"{name} {version}" for name, version in found.state["versions"].items())
-                yield {
-                    "event": "warning",
-                    "message": f"{found.folder} was made with {made}; the end may differ in bits",
-                }
-        bounds = corpus.block_bounds(self.config.train.block_words)
-        blocks = len(bounds) - 1
+        model = build_model(vocab, self.config.word2vec, corpus.meta)
+        held_out, sentences = self._held_out(corpus, model)
+        measured = Measuring(self.config.train, held_out)
+        schedule = Schedule(corpus, self.config, sentences)
         yield from ({"event": "warning", "message": message} for message in _doubts(corpus.meta))
+        if start is not None:
+            fit(model, start)
+            yield from self._changes(start, made_from)
+        elif self.base:
+            lost = growing.take_over(model, self.base.read(self.config.word2vec))
+            yield from ({"event": "warning", "message": f"{self.base.name}: {message}"} for message in lost)
+        loop = Loop(
+            self.config,
+            self.engine,
+            self.directory,
+            model,
+            corpus,
+            schedule,
+            measured,
+            made_from,
+            start,
+            self.should_stop,
+            self.deadline,
+            lambda: self._drift(model),
+        )
         yield {
             "event": "start",
             "engine": self.config.train.engine,
             "engine_reason": self.engine_reason,
-            "words": corpus.meta["words"],
-            "sentences": corpus.meta["sentences"],
-            "distinct": corpus.meta["distinct"],
-            "fingerprint": corpus.meta["fingerprint"],
-            "split": corpus.meta["split"],
+            **{name: corpus.meta[name] for name in ("words", "sentences", "distinct", "fingerprint", "split")},
             "vocabulary": len(vocab),
-            "epochs": settings.epochs,
-            "blocks": blocks,
-            "total_words": corpus.meta["words"] * settings.epochs,
-            "done_words": position.words,
-            "resumed_from": str(found.folder) if found else None,
+            "heldout_sentences": held_out.sentences if held_out else 0,
+            "epochs": self.config.word2vec.epochs,
+            "blocks": schedule.blocks,
+            "total_words": schedule.total_words,
+            "done_words": loop.state.position.words,
+            "resumed_from": str(start.name) if start else None,
+            "grown_from": self.base.name if self.base else None,
             "versions": versions(),
         }
-        saved = position.words, time.monotonic()
-        turns = _ahead(self._turns(corpus, bounds, position.blocks))
-        while position.blocks < blocks * settings.epochs:
-            yield self._train_block(model, turns, corpus.meta["words"] * settings.epochs, position)
-            if position.blocks % blocks == 0:
-                yield {"event": "epoch", "epoch": position.blocks // blocks, "of": settings.epochs}
-            stop = self.should_stop()
-            if position.blocks < blocks * settings.epochs and (stop or self._is_checkpoint_due(position, *saved)):
-                _check_finite(model)
-                path = self._save_checkpoint(model, position, identity)
-                saved = position.words, time.monotonic()
-                yield {"event": "checkpoint", "path": str(path)}
-                if stop:
-                    yield {"event": "stopped", "checkpoint": str(path)}
-                    return
-        _check_finite(model)
-        self._save_model(model, corpus, position, identity)
-        yield {
-            "event": "done",
-            "model": str(directory.model_file),
-            "vocabulary": len(vocab),
-            "seconds": round(position.seconds, 3),
-            "words": position.words,
-        }
+        yield from loop.events()
 
     def _vocab(self, corpus: Corpus) -> Vocab:
         settings = self.config.word2vec
         vocab = Vocab.load(self.directory.vocab)
-        if len(vocab) != corpus.meta["distinct"] or vocab.counts.sum() + corpus.meta["dropped"] != corpus.meta["words"]:
+        counted = vocab.counts.sum() - corpus.meta["base_words"] + corpus.meta["dropped"]
+        if len(vocab) != corpus.meta["distinct"] or counted != corpus.meta["words"]:
             raise W2VError(f"{self.directory.vocab}: is not the encoded text's", "remove it to encode the text again")
         size = vocab.kept(settings.min_count, settings.max_final_vocab)
         if size == 0:
@@ -417,75 +431,46 @@ class _Run:
             )
         return vocab.head(size)
 
-    def _turns(self, corpus: Corpus, bounds: Offsets, first: int) -> Iterator[_Turn]:
-        """Yield the blocks of all epochs from number `first` on. Nothing depends on those before."""
-        seed, shuffle = self.config.word2vec.seed, self.config.train.shuffle
-        blocks = len(bounds) - 1
-        first_epoch, first_place = divmod(first, blocks)
-        for epoch in range(first_epoch, self.config.word2vec.epochs):
-            # seeds begin at 1: NumPy takes [3, 0] and [3, 0, 0] for the same seed
-            order = np.random.default_rng([seed, epoch + 1]).permutation(blocks) if shuffle else np.arange(blocks)
-            for place in range(first_place, blocks):
-                index = int(order[place])
-                rng = np.random.default_rng([seed, epoch + 1, index + 1])
-                block = corpus.block(int(bounds[index]), int(bounds[index + 1]))
-                yield _Turn(epoch, place, block.shuffled(rng) if shuffle else block, rng)
-            first_place = 0
+    def _resource_warnings(self, words: int) -> Iterator[str]:
+        """Refuse what cannot fit into memory or on the disk; yield what may not."""
+        settings, folder = self.config.word2vec, self.directory.path
+        smaller = "lower word2vec.vector_size or raise word2vec.min_count"
+        size = f"a model of {words:,} words and {settings.vector_size} dimensions"
+        memory = model_bytes(words, settings.vector_size, bool(settings.hs), settings.negative > 0)
+        resources.check_memory(memory, size, smaller)
+        arrays = (1 + settings.hs + (settings.negative > 0)) * words * settings.vector_size * 4
+        resources.check_space(folder, 2 * arrays, f"{size}, with a checkpoint,", f"make room, or {smaller}")
+        number = self.config.train.keep_checkpoints + 2  # the best one, and one that is being written
+        there = sum(file.stat().st_size for file in self.directory.checkpoints.rglob("*.npy"))
+        free = shutil.disk_usage(folder).free
+        if (number + 1) * arrays - there > free:
+            yield (
+                f"{folder}: {resources.shown(free)} are free; the model and {number} checkpoints "
+                f"would need {resources.shown((number + 1) * arrays)}"
+            )
 
-    def _train_block(self, model: Any, turns: Iterator[_Turn], total: int, position: _Position) -> Event:
-        """Train the next block, move `position` past it and return its event."""
-        settings = self.config.word2vec
-        started = time.perf_counter()
-        epoch, place, block, rng = next(turns)
-        alpha_start = alpha_at(position.words, total, settings.alpha, settings.min_alpha)
-        alpha_end = alpha_at(position.words + len(block), total, settings.alpha, settings.min_alpha)
-        trained = self.engine.train_block(model, block, alpha_start, alpha_end, rng)
-        seconds = time.perf_counter() - started
-        position.blocks += 1
-        position.words += len(block)
-        position.trained_words += trained
-        position.seconds += seconds
-        return {
-            "event": "block",
-            "epoch": epoch + 1,
-            "block": place + 1,
-            "words": position.words,
-            "trained_words": position.trained_words,
-            "alpha": alpha_end,
-            "words_per_second": round(len(block) / seconds),
-        }
+    def _held_out(self, corpus: Corpus, model: Any) -> tuple[HeldOut | None, NDArray[np.int64]]:
+        """Return the pairs to measure with, and the sentences not to train on, in ascending order."""
+        wanted = self.config.train.heldout
+        if isinstance(wanted, str) and wanted != "auto":
+            return HeldOut(model, loss.read_sentences(wanted, model)), np.zeros(0, dtype=np.int64)
+        sentences = loss.sample(corpus, None if wanted == "auto" else int(wanted), self.config.word2vec.seed)
+        held_out = HeldOut(model, corpus.sentences(sentences.tolist()))
+        return held_out if len(held_out) else None, sentences
 
-    def _is_checkpoint_due(self, position: _Position, saved_words: int, saved_time: float) -> bool:
-        seconds, words = self.config.train.checkpoint_seconds(), self.config.train.checkpoint_words()
-        if seconds is not None:
-            return time.monotonic() - saved_time >= seconds
-        return words is not None and position.words - saved_words >= words
+    def _changes(self, start: Start, made_from: Provenance) -> Iterator[Event]:
+        changed = accepted_changes(start.state.made_from, made_from)
+        if changed:
+            yield {"event": "changed", "settings": changed}
+        if start.versions != versions():
+            made = ", ".join(f"{name} {version}" for name, version in start.versions.items())
+            yield {"event": "warning", "message": f"{start.name} was made with {made}; the end may differ in bits"}
 
-    # ------------------------------------------------------------ saving
-
-    def _save_checkpoint(self, model: Any, position: _Position, identity: dict[str, Any]) -> Path:
-        state = {
-            "identity": identity,
-            "position": asdict(position),
-            "workers": self.config.word2vec.workers,
-            "versions": versions(),
-        }
-        folder, keep = self.directory.checkpoints, self.config.train.keep_checkpoints
-        return checkpoint.save(folder, position.blocks, _arrays(model), state, keep)
-
-    def _save_model(self, model: Any, corpus: Corpus, position: _Position, identity: dict[str, Any]) -> None:
-        about = {
-            "identity": identity,
-            "config": self.config.model_dump(),
-            "corpus": corpus.meta,
-            "vocabulary": len(model.wv),
-            "position": asdict(position),
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "versions": versions(),
-        }
-        with outputs.atomic_folder(self.directory.model) as temporary:
-            model.save(str(temporary / MODEL_FILE))
-            (temporary / META_FILE).write_text(json.dumps(about, indent=1) + "\n")
+    def _drift(self, model: Any) -> dict[str, Any]:
+        """Return what a grown model's training.json says of it besides."""
+        if self.base is None:
+            return {}
+        return {"grown_from": self.base.name, "drift": growing.drift(model, self.base.read(self.config.word2vec))}
 
 
 def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
@@ -500,81 +485,3 @@ def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
     if meta["punctuated"] > 0.05 * meta["words"]:
         share = 100 * meta["punctuated"] / meta["words"]
         yield f"{share:.0f}% of the words end in punctuation: this text is not tokenised; w2v preprocess does that"
-
-
-def alpha_at(words: int, total: int, alpha: float, min_alpha: float) -> float:
-    """Return the learning rate after `words` of `total` words: max(alpha * (1 - words / total), min_alpha).
-
-    >>> [alpha_at(words, 100, 0.025, 0.0001) for words in (0, 50, 100)]
-    [0.025, 0.0125, 0.0001]
-    """
-    return max(alpha * (1 - words / total), min_alpha)
-
-
-def build_model(vocab: Vocab, settings: Word2Vec, corpus_meta: Mapping[str, Any]) -> Any:
-    """Return an untrained gensim.models.Word2Vec with exactly the words of `vocab`, in its order.
-
-    Its input vectors are drawn uniformly from +-0.5 / vector_size, as in word2vec.c; its output vectors are zero.
-    """
-    from gensim.models import Word2Vec as GensimWord2Vec
-
-    if settings.hs and len(vocab) < 2:
-        raise W2VError("hierarchical softmax needs two words at least", "lower word2vec.min_count")
-    # sorted_vocab=0: the words are in order already, and Gensim's sort would swap those of equal count
-    model = GensimWord2Vec(**settings.model_dump(), sorted_vocab=0)
-    counts = dict(zip(vocab.words, vocab.counts.tolist(), strict=True))
-    model.build_vocab_from_freq(counts, corpus_count=corpus_meta["sentences"])
-    model.corpus_total_words = corpus_meta["words"]
-    model.sorted_vocab = 1
-    model.wv.vectors /= 2  # Gensim 4 draws from +-1 / vector_size
-    return model
-
-
-def _check_finite(model: Any) -> None:
-    if not all(np.isfinite(array).all() for array in _arrays(model).values()):
-        raise W2VError("training diverged: the vectors are no longer finite numbers", "lower word2vec.alpha")
-
-
-def _arrays(model: Any) -> dict[str, Any]:
-    arrays = {
-        "vectors": model.wv.vectors,
-        "syn1neg": getattr(model, "syn1neg", None),
-        "syn1": getattr(model, "syn1", None),
-    }
-    return {name: array for name, array in arrays.items() if array is not None}
-
-
-def _restore(model: Any, found: checkpoint.Checkpoint) -> None:
-    """Put a checkpoint's arrays into a freshly built model."""
-    arrays = found.arrays()
-    for name, array in _arrays(model).items():
-        if name not in arrays or arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
-            raise W2VError(f"{found.folder}: does not fit the model", "remove it to go on from the one before")
-        array[...] = arrays[name]
-
-
-def _differences(earlier: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
-    """Return a phrase for everything in which two runs' identities differ."""
-    before, now = earlier["settings"], identity["settings"]
-    phrases = [
-        f"{path} was {before.get(path)}, now {now.get(path)}"
-        for path in {**before, **now}
-        if before.get(path) != now.get(path)
-    ]
-    if earlier["corpus"] != identity["corpus"]:
-        phrases.append("the text is another")
-    return phrases
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what the vectors depend on."""
-    import gensim
-    import numba
-
-    return {
-        "w2vcli": __version__,
-        "gensim": gensim.__version__,
-        "numba": numba.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

@@ -29,9 +29,13 @@ def format_of(as_json: bool, as_tsv: bool) -> Format:
     return Format.JSON if as_json else Format.TSV if as_tsv else Format.TABLE
 
 
+errors_as_json = False  # set where everything else on stderr is JSON too
+
+
 def error_line(message: str) -> None:
     """Print one line about an error."""
-    print(f"w2v: error: {message}", file=sys.stderr)
+    line = json.dumps({"event": "error", "message": message}, ensure_ascii=False) if errors_as_json else None
+    print(line or f"w2v: error: {message}", file=sys.stderr)
 
 
 def note(message: str) -> None:

@@ -1,0 +1,200 @@
+"""Growing: a new run begins with a trained model's words and vectors, and trains on new text.
+
+The counts of both texts are added up; so new words join the vocabulary, words that were too rare may now be frequent
+enough, and subsampling and noise follow the whole. The model that is grown from is only read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli import formats, npy, outputs
+from w2vcli.config import Word2Vec
+from w2vcli.corpus import IDS_FILE, META_FILE
+from w2vcli.errors import W2VError
+from w2vcli.run_directory import RunDirectory
+from w2vcli.vocab import Vocab
+
+_NEIGHBOURS = 10
+_ASKED, _CANDIDATES = 1_000, 30_000  # words whose neighbours are compared, and among which they are looked for
+
+
+@dataclass(frozen=True)
+class Base:
+    """A finished run, or a Gensim Word2Vec model in a file, that another run grows from."""
+
+    name: str
+    model_file: Path
+    fingerprint: str
+
+    @classmethod
+    def open(cls, path: str | Path) -> Base:
+        """Find it.
+
+        Raises:
+            W2VError: when it is neither of the two.
+        """
+        place, run = Path(path), RunDirectory(path)
+        if not place.exists():
+            raise W2VError(f"{path}: no such run or model to grow from")
+        if not place.is_dir():
+            return cls(str(path), place, _fingerprint(place))
+        if run.trained() is None:
+            raise W2VError(f"{path}: no finished run to grow from", "finish it with its own w2v train command first")
+        return cls(str(path), run.finished_model(), _fingerprint(run.finished_model()))
+
+    def read(self, settings: Word2Vec) -> Any:
+        """Return the gensim.models.Word2Vec.
+
+        Raises:
+            W2VError: when the file holds something else, or vectors of another size.
+        """
+        model = formats.read(str(self.model_file))
+        if not (hasattr(model, "wv") and hasattr(model, "vector_size") and "count" in model.wv.expandos):
+            raise W2VError(f"{self.name}: vectors alone cannot grow", "name a run, or a .model of Gensim's Word2Vec")
+        if model.vector_size != settings.vector_size:
+            raise W2VError(
+                f"{self.name}: has vectors of {model.vector_size} dimensions, not {settings.vector_size}",
+                f"--set word2vec.vector_size={model.vector_size}",
+            )
+        return model
+
+    def vocab(self, model: Any) -> Vocab:
+        """Return the words and counts of its text: a run's with the rare ones, of a mere model what it holds."""
+        table = self.model_file.parent.parent / "vocab.tsv"
+        whole = Vocab.load(table) if self.model_file.parent.name == "model" and table.is_file() else None
+        counts = np.asarray(model.wv.expandos["count"], dtype=np.int64)
+        mine = Vocab(list(model.wv.index_to_key), counts)
+        is_of_it = whole is not None and whole.words[: len(mine)] == mine.words
+        return whole if whole is not None and is_of_it else mine
+
+
+def _fingerprint(model_file: Path) -> str:
+    """Return the hash of a model's file and the arrays beside it, 32 hexadecimal digits."""
+    digest = hashlib.sha256()
+    try:
+        for file in (model_file, *sorted(model_file.parent.glob(f"{model_file.name}.*.npy"))):
+            with file.open("rb") as stream:
+                while piece := stream.read(1 << 22):
+                    digest.update(piece)
+    except OSError as error:
+        raise W2VError(f"{model_file}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()[:32]
+
+
+# ---------------------------------------------------------------- before training
+
+
+def merge(base: Base, old: Vocab, corpus: Path, vocab_path: Path) -> None:
+    """Give an encoded corpus ids of the merged vocabulary, and write that vocabulary in place of its own.
+
+    Ids follow the summed counts; of equal ones the words of `old` come first, each side in its order.
+
+    Raises:
+        W2VError: when something cannot be written.
+    """
+    new = Vocab.load(vocab_path)
+    merged, ids = merged_vocab(old, new)
+    with outputs.translated_errors(corpus):
+        of_identity = np.load(corpus / IDS_FILE, allow_pickle=False)
+        ids = np.append(ids, np.int32(len(merged)))  # words that vocab_memory dropped stay last
+        npy.save(corpus / IDS_FILE, ids[of_identity])
+        meta = json.loads((corpus / META_FILE).read_text())
+        meta |= {"distinct": len(merged), "base": base.fingerprint, "base_words": int(old.counts.sum())}
+        outputs.write_text(corpus / META_FILE, json.dumps(meta, indent=1) + "\n")
+    outputs.write_text(vocab_path, merged.table())
+
+
+def merged_vocab(old: Vocab, new: Vocab) -> tuple[Vocab, NDArray[np.int32]]:
+    """Return the vocabulary with the counts of both, and the id in it of each word of `new`, int32 (n,)."""
+    words = list(dict.fromkeys([*old.words, *new.words]))
+    places = {word: place for place, word in enumerate(words)}
+    counts = np.zeros(len(words), dtype=np.int64)
+    counts[: len(old)] = old.counts
+    place_of_new = np.array([places[word] for word in new.words], dtype=np.int64)
+    counts[place_of_new] += new.counts
+    order = np.argsort(-counts, kind="stable")
+    ids = np.empty(len(words), dtype=np.int32)
+    ids[order] = np.arange(len(words), dtype=np.int32)
+    return Vocab([words[place] for place in order.tolist()], counts[order]), ids[place_of_new]
+
+
+def take_over(model: Any, old: Any) -> Iterator[str]:
+    """Put the old model's vectors into the new one where a word is in both; yield what could not be taken over."""
+    mine, theirs = _shared(model, old)
+    model.wv.vectors[mine] = old.wv.vectors[theirs]
+    lost = len(old.wv) - len(mine)
+    if lost:
+        yield f"{lost:,} words of the model are too rare for word2vec.min_count and are left out"
+    if getattr(model, "syn1neg", None) is not None:
+        if getattr(old, "syn1neg", None) is not None:
+            model.syn1neg[mine] = old.syn1neg[theirs]
+        else:
+            yield "the model has no output vectors for negative sampling; they begin at zero"
+    if getattr(model, "syn1", None) is not None:
+        yield "the Huffman tree of hierarchical softmax is another with other counts; its output vectors begin at zero"
+
+
+def _shared(model: Any, old: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids of the words that are in both, in the one and in the other, by falling count in `model`."""
+    known = old.wv.key_to_index
+    pairs = [(number, known[word]) for number, word in enumerate(model.wv.index_to_key) if word in known]
+    mine, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return mine, theirs
+
+
+# ---------------------------------------------------------------- after training
+
+
+def drift(model: Any, old: Any) -> dict[str, Any]:
+    """Return how far the old words' vectors moved: a word's movement is 1 - cosine similarity to what it was.
+
+    `neighbours_changed`: of the ten nearest neighbours of each of the most frequent old words, among the most frequent
+    old words, the share that are others now.
+    """
+    mine, theirs = _shared(model, old)
+    if not len(mine):
+        return {"old_words": 0, "new_words": len(model.wv)}
+    after, before = _units(model.wv.vectors[mine]), _units(old.wv.vectors[theirs])
+    movement = 1 - np.einsum("ij,ij->i", after, before, dtype=np.float64)
+    furthest = int(movement.argmax())
+    return {
+        "old_words": len(mine),
+        "new_words": len(model.wv) - len(mine),
+        "mean_movement": float(movement.mean()),
+        "largest_movement": float(movement[furthest]),
+        "furthest_word": model.wv.index_to_key[mine[furthest]],
+        "neighbours_changed": _share_changed(before[:_CANDIDATES], after[:_CANDIDATES]),
+    }
+
+
+def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+
+
+def _share_changed(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    number = min(_NEIGHBOURS, len(before) - 1)
+    asked = min(_ASKED, len(before))
+    if number < 1:
+        return 0.0
+    same = sum(
+        len(set(a) & set(b))
+        for a, b in zip(_nearest(before, asked, number), _nearest(after, asked, number), strict=True)
+    )
+    return 1 - same / (asked * number)
+
+
+def _nearest(units: NDArray[np.float32], asked: int, number: int) -> list[list[int]]:
+    """Return the ids of the nearest neighbours of the first `asked` words."""
+    scores = units[:asked] @ units.T
+    scores[np.arange(asked), np.arange(asked)] = -np.inf
+    nearest: list[list[int]] = np.argpartition(-scores, number - 1, axis=1)[:, :number].tolist()
+    return nearest

@@ -1,0 +1,82 @@
+"""What a run is made from: its settings, its text, the model it grew from. Two starts of a run are compared by it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from w2vcli import __version__
+from w2vcli.config import Config
+
+# What may differ between two starts of one run: it changes no vector, or only how long training goes on.
+_FREE = (
+    "preprocess.",
+    "word2vec.workers",
+    "train.checkpoint_every",
+    "train.keep_checkpoints",
+    "train.heldout",
+    "train.evaluate",
+    "train.early_stopping",
+    "train.patience",
+)
+_EPOCHS = "word2vec.epochs"  # may grow
+
+Provenance = Mapping[str, Any]
+"""`settings`: every setting by its dotted path; `corpus`: the text's fingerprint; `base`: of what it grew from."""
+
+
+def provenance(config: Config, corpus: str, base: str | None) -> dict[str, Any]:
+    """Return what a start with these is made from."""
+    return {"settings": config.flat(), "corpus": corpus, "base": base}
+
+
+def differences(before: Provenance, now: Provenance) -> list[str]:
+    """Return a phrase for everything because of which two starts cannot be of one run."""
+    phrases = [
+        f"{path} was {earlier}, now {later}"
+        for path, (earlier, later) in _changes(before, now).items()
+        if not path.startswith(_FREE) and not (path == _EPOCHS and later > earlier)
+    ]
+    if before["corpus"] != now["corpus"]:
+        phrases.append("the text is another")
+    if before["base"] != now["base"]:
+        if not before["base"]:
+            phrases.append("it did not grow from another model")
+        else:
+            phrases.append("the model it grew from is another" if now["base"] else "it grew from a model (--from)")
+    return phrases
+
+
+def accepted_changes(before: Provenance, now: Provenance) -> dict[str, list[Any]]:
+    """Return the settings of training that differ, with both values, between two starts of one run."""
+    return {
+        path: list(values)
+        for path, values in _changes(before, now).items()
+        if not path.startswith("preprocess.")  # of the text that came out the fingerprint knows
+    }
+
+
+def _changes(before: Provenance, now: Provenance) -> dict[str, tuple[Any, Any]]:
+    earlier, later = before["settings"], now["settings"]
+    return {
+        path: (earlier.get(path), later.get(path))
+        for path in {**earlier, **later}
+        if earlier.get(path) != later.get(path)
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the vectors depend on."""
+    import gensim
+    import numba
+
+    return {
+        "w2vcli": __version__,
+        "gensim": gensim.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,83 @@
+"""What a training run will need of memory and disk, and whether it is there."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from w2vcli.errors import W2VError
+
+_CGROUP = Path("/sys/fs/cgroup")
+_ENDLESS = 1 << 60  # cgroup version 1 says "no limit" with a number above this
+
+
+def check_memory(needed: int, what: str, hint: str) -> None:
+    """Refuse what can never fit into memory.
+
+    Raises:
+        W2VError: when `needed` bytes are more than there can be.
+    """
+    available = available_memory()
+    if available is not None and needed > available:
+        raise W2VError(f"{what} needs about {shown(needed)} of memory; there is {shown(available)}", hint)
+
+
+def check_space(folder: Path, needed: int, what: str, hint: str) -> None:
+    """Refuse what can never fit on the disk that `folder` is on.
+
+    Raises:
+        W2VError: when `needed` bytes are more than are free.
+    """
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise W2VError(f"{folder}: {what} needs about {shown(needed)} of disk; {shown(free)} are free", hint)
+
+
+def available_memory() -> int | None:
+    """Return the bytes of memory that this process can get, swap included, or None where the system does not say."""
+    return min(_limits(), default=None)
+
+
+def _limits() -> Iterator[int]:
+    with suppress(OSError, ValueError):
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        yield sum(int(lines[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree") if name in lines)
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # ValueError: there is no limit
+            most = int((_CGROUP / limit).read_text())
+            if most < _ENDLESS:
+                yield most - int((_CGROUP / used).read_text()) + _reclaimable()
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        with suppress(OSError, ValueError):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            yield soft - pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _reclaimable() -> int:
+    """Return what the control group counts as used but gives up when asked: cached files."""
+    for name in ("memory.stat", "memory/memory.stat"):
+        with suppress(OSError, ValueError):
+            counts = dict(line.split() for line in (_CGROUP / name).read_text().splitlines())
+            return int(counts.get("inactive_file", 0)) + int(counts.get("active_file", 0))
+    return 0
+
+
+def shown(size: int) -> str:
+    """Return a number of bytes for people.
+
+    >>> shown(3_400_000_000), shown(120_000_000), shown(900)
+    ('3.4 GB', '120 MB', '1 kB')
+    """
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6)):
+        if size >= bytes_:
+            return f"{size / bytes_:.3g} {unit}"
+    return f"{size / 1000:.0f} kB"
