@@ -97,6 +97,19 @@ bench: $(VENV)/installed-dev  ## speed, memory and quality beside Gensim and, wh
 	@test -f "$(TOKENS)" || { echo "make bench: TOKENS=$(TOKENS) is no file; it wants tokenised text" >&2; exit 2; }
 	$(W2V) bench train $(TOKENS) $(BENCH)
 
+TORTURE = build/torture
+KILLS ?= 1000
+
+.PHONY: torture
+torture: $(VENV)/installed-dev  ## kill training a thousand times, fail every write, fill the disk; half an hour
+	rm -rf $(TORTURE) && mkdir -p $(TORTURE)/mounted
+	$(BIN)/python -m tests.faults.torture $(TORTURE)/killed $(KILLS)
+	cc -shared -fPIC -O1 -o $(TORTURE)/shim.so tests/faults/shim.c -ldl
+	for turn in 0 1 2 3; do LD_PRELOAD=$(TORTURE)/shim.so $(BIN)/python -m tests.faults.injected \
+		$(TORTURE)/injected$$turn $(TORTURE)/shim.so 1 $$turn || exit 1; done
+	unshare --user --map-root-user --mount sh -c 'mount -t tmpfs -o size=160m none $(TORTURE)/mounted && \
+		$(BIN)/python -m tests.faults.full $(TORTURE)/mounted $(TORTURE)/full'
+
 SMOKE = build/smoke
 
 .PHONY: smoke

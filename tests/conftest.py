@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -76,8 +77,13 @@ def lee_run(lee: Path, w2v: W2V, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def need(module: str, package: str) -> None:
-    """Skip a test where a library it is about is not installed; fail it where $NO_SKIPS says that all must be."""
+    """Skip a test where a library it is about is not installed."""
     if find_spec(module) is None:
-        if os.environ.get("NO_SKIPS"):
-            pytest.fail(f"{module} is not installed, and NO_SKIPS is set")
-        pytest.skip(f"{module} is not installed: pip install {package}")
+        skip(f"{module} is not installed: pip install {package}")
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip a test, or fail it where $NO_SKIPS says that none may be skipped."""
+    if os.environ.get("NO_SKIPS"):
+        pytest.fail(f"{reason}; and NO_SKIPS is set")
+    pytest.skip(reason)

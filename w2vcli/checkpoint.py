@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import npy, outputs, seal
-from w2vcli.errors import W2VError
 
 Arrays = Mapping[str, NDArray[Any]]
 _STATE = "state.json"
@@ -51,7 +50,7 @@ def save(
         seal.write(temporary, _STATE, state)
     for old in _folders(folder)[keep:]:
         if best is None or int(old.name) != best:
-            shutil.rmtree(old, ignore_errors=True)  # what stays is removed with the next one
+            outputs.remove_folder(old)
     return path
 
 
@@ -95,10 +94,7 @@ def remove_all(folder: Path) -> None:
         W2VError: when one cannot be removed.
     """
     for path in reversed(_folders(folder)):
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            raise W2VError(f"{path}: cannot be removed: {error.strerror}") from error
+        outputs.remove_folder(path)
 
 
 def _folders(folder: Path) -> list[Path]:

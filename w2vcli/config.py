@@ -187,6 +187,11 @@ class Train(_Section):
         "Stop when this no longer improves, and save the best model rather than the last: loss (held-out), or one of "
         "the scores. null: never.",
     )
+    average_base: bool = _setting(
+        True,
+        "A run grown with --from ends with the mean of what a word's vectors were and what they became, weighted by "
+        "how often the old text and the new one have the word; false: with what they became.",
+    )
     patience: int = _setting(2, "Early stopping waits for an improvement this many measurements long.", "1 to 5", ge=1)
 
     @field_validator("checkpoint_every", mode="before")

@@ -23,7 +23,8 @@ from w2vcli.corpus import Corpus
 from w2vcli.engines import Engine
 from w2vcli.errors import W2VError
 from w2vcli.gensim_model import arrays_of, check_finite, diverged, read_arrays, restore
-from w2vcli.measuring import Course, Measuring
+from w2vcli.growing import Growth
+from w2vcli.measuring import LOSS, Course, Measuring
 from w2vcli.provenance import Provenance, versions
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
 from w2vcli.schedule import Position, Schedule, Turn
@@ -86,7 +87,7 @@ class Loop:
         start: where training goes on, if it does not begin.
         should_stop: asked after every block.
         deadline: by `time.monotonic`, when the training should have been saved and be left.
-        about: what else the finished model's training.json says.
+        growth: what the run grows from, if it does.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Loop:
         start: Start | None,
         should_stop: Callable[[], bool],
         deadline: float | None,
-        about: Callable[[], Mapping[str, Any]],
+        growth: Growth | None,
     ) -> None:
         self._config = config
         self._engine = engine
@@ -113,8 +114,9 @@ class Loop:
         self._measuring = measuring
         self._should_stop = should_stop
         self._deadline = deadline
-        self._about = about
+        self._growth = growth
         self._began = start is None
+        self._follows_anew = False
         self._longest_block = 0.0
         self._loss: float | None = None  # the last one measured, and where
         self._loss_blocks = -1
@@ -122,6 +124,7 @@ class Loop:
         if start is None:
             self.state = State(made_from, Position(), Course(), workers)
             return
+        self._follows_anew = measuring.follows is not None and not _measures_alike(start.state.made_from, made_from)
         position = replace(start.state.position, words=schedule.words_before(start.state.position.blocks))
         self.state = State(made_from, position, _comparable(start.state, made_from), max(workers, start.state.workers))
 
@@ -129,7 +132,7 @@ class Loop:
         """Train, and yield an event for everything that is done, from the first block to `done` or `stopped`."""
         if self._began:
             yield from self._measured(scores=False)
-        elif self._measuring.follows and self.state.course.best is None and not self._is_over():
+        elif self._follows_anew and not self._is_over():
             yield from self._take_start_as_best()
         saved = self.state.position.words, time.monotonic()
         turns = ahead(self._schedule.turns(self.state.position.blocks))
@@ -202,7 +205,7 @@ class Loop:
         return course.best is not None and course.best.blocks == now.blocks and now.blocks < schedule.total_blocks
 
     def _take_start_as_best(self) -> Iterator[Event]:
-        """Measure what training goes on from, with early stopping from now on: nothing after it may be better."""
+        """Measure what training goes on from, as early stopping begins only now: nothing after it may be better."""
         scores = yield from self._measured(scores=True)
         course = self._measuring.course_after(self.state.course, self._loss, scores, self.state.position)
         self.state = replace(self.state, course=course)
@@ -257,20 +260,22 @@ class Loop:
         yield {"event": "checkpoint", "path": str(path), "words": self.state.position.words}
 
     def _finish(self) -> Iterator[Event]:
-        """Save the model: as it is, or what early stopping found best."""
+        """Save the model: as it is, or what early stopping found best; a grown one averaged with its base."""
         check_finite(self._model)
         model_blocks = self.state.position.blocks
         best = self.state.course.best if self._measuring.follows else None
-        if best is not None and best.blocks != model_blocks:
-            # first the last state, to go on from with more patience
+        takes_best = best is not None and best.blocks != model_blocks
+        is_last_state = not takes_best and not (self._growth and self._growth.averages)
+        if not is_last_state:  # which will be wanted to go on from, with more epochs or patience
             yield from self._save_checkpoint()
+        if best is not None and takes_best:
             found = checkpoint.load(checkpoint.path_of(self._directory.checkpoints, best.blocks))
             if isinstance(found, Checkpoint):
                 restore(self._model, found.arrays())
                 model_blocks = best.blocks
             else:
                 yield {"event": "warning", "message": f"the best model is lost, the last one is kept: {found}"}
-        yield from self._save_model(model_blocks)
+        yield from self._save_model(model_blocks, is_last_state)
         yield {
             "event": "done",
             "model": str(self._directory.model_file),
@@ -279,16 +284,18 @@ class Loop:
             "words": self.state.position.words,
             "loss": self._measuring.loss(self._model),
             "best": asdict(self.state.course.best) if self.state.course.best else None,
+            "blocks": self.state.position.blocks,
             "model_blocks": model_blocks,
             "stopped_early": self.state.position.blocks < self._schedule.total_blocks,
         }
 
-    def _save_model(self, model_blocks: int) -> Iterator[Event]:
-        about = dict(self._about())
+    def _save_model(self, model_blocks: int, is_last_state: bool) -> Iterator[Event]:
+        about = self._growth.finish(self._model) if self._growth else {}
         if "drift" in about:
             yield {"event": "drift", **about["drift"]}
         about |= {
             "state": self.state.saved(),
+            "is_last_state": is_last_state,
             "model_blocks": model_blocks,
             "total_blocks": self._schedule.total_blocks,
             "blocks": self._schedule.blocks,
@@ -305,12 +312,20 @@ class Loop:
 
 
 def _comparable(state: State, made_from: Provenance) -> Course:
-    """Return the course so far, unless its measurements were of other sentences than those that follow."""
-    before, now = state.made_from["settings"], made_from["settings"]
-    same = before.get("train.heldout") == now.get("train.heldout")
+    """Return the course so far, unless its measurements were of something else than those that follow."""
     best = state.course.best
-    follows = now.get("train.early_stopping") or "loss"
-    return state.course if same and (best is None or best.of == follows) else Course()
+    is_loss = best is not None and best.of == LOSS and _setting(made_from, "early_stopping") in (None, LOSS)
+    same_sentences = _setting(state.made_from, "heldout") == _setting(made_from, "heldout")
+    return state.course if same_sentences and (is_loss or _measures_alike(state.made_from, made_from)) else Course()
+
+
+def _measures_alike(before: Provenance, now: Provenance) -> bool:
+    """Return whether early stopping follows the same, measured on the same sentences."""
+    return all(_setting(before, name) == _setting(now, name) for name in ("heldout", "early_stopping"))
+
+
+def _setting(made_from: Provenance, name: str) -> Any:
+    return made_from["settings"].get(f"train.{name}")
 
 
 def fit(model: Any, start: Start) -> None:

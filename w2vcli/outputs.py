@@ -244,6 +244,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(previous, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there, so that at no moment a part of it has its name.
+
+    Raises:
+        W2VError: when it cannot be removed.
+    """
+    if path.exists():
+        with translated_errors(path):
+            doomed = path.with_name(f".{path.name}.tmp")
+            if doomed.exists():
+                shutil.rmtree(doomed)
+            path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)  # what stays is swept by the next one
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder that nobody else is writing to."""
     for path in folder.glob(".*.tmp"):

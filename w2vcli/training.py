@@ -103,7 +103,7 @@ def events(
     `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
-    `done`: model, vocabulary, seconds, words, loss, best, model_blocks, stopped_early · `up to date`: model ·
+    `done`: model, vocabulary, seconds, words, loss, best, blocks, model_blocks, stopped_early · `up to date`: model ·
     `stopped`: reason (asked, time), checkpoint, words, total_words.
     """
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
@@ -262,7 +262,7 @@ class _Run:
             W2VError: when what is there was made from something else, unless forced.
         """
         starts = [Start.from_checkpoint(found)] if found else []
-        if finished and finished["model_blocks"] == finished["state"]["position"]["blocks"]:
+        if finished and finished["is_last_state"]:
             starts.append(Start.from_model(self.directory.finished_model(), finished))
         fitting = [start for start in starts if not differences(start.state.made_from, made_from)]
         exact = [start for start in fitting if self._is_as_exact(start.state)]
@@ -343,13 +343,14 @@ class _Run:
     def _install_new_corpus(self) -> None:
         """Put the new corpus and its vocabulary in place; cut off in between, there is none and it is made again."""
         with outputs.translated_errors(self.directory.corpus):
-            shutil.rmtree(self.directory.corpus, ignore_errors=True)
+            outputs.remove_folder(self.directory.corpus)
             self._new_vocab.replace(self.directory.vocab)
             self._new_corpus.rename(self.directory.corpus)
 
     def _discard_new_corpus(self) -> None:
-        shutil.rmtree(self._new_corpus, ignore_errors=True)
-        self._new_vocab.unlink(missing_ok=True)
+        with outputs.translated_errors(self.directory.path):
+            shutil.rmtree(self._new_corpus, ignore_errors=True)
+            self._new_vocab.unlink(missing_ok=True)
 
     # ------------------------------------------------------------ training
 
@@ -375,15 +376,16 @@ class _Run:
         yield from self._wait(self._preparation)
         model = build_model(vocab, self.config.word2vec, corpus.meta)
         held_out, sentences = self._held_out(corpus, model)
+        growth = growing.Growth(self.base, self.config.word2vec, self.config.train.average_base) if self.base else None
         measured = Measuring(self.config.train, held_out)
         schedule = Schedule(corpus, self.config, sentences)
         yield from ({"event": "warning", "message": message} for message in _doubts(corpus.meta))
         if start is not None:
             fit(model, start)
             yield from self._changes(start, made_from)
-        elif self.base:
-            lost = growing.take_over(model, self.base.read(self.config.word2vec))
-            yield from ({"event": "warning", "message": f"{self.base.name}: {message}"} for message in lost)
+        elif growth:
+            lost = growth.begin(model)
+            yield from ({"event": "warning", "message": f"{growth.base.name}: {message}"} for message in lost)
         loop = Loop(
             self.config,
             self.engine,
@@ -396,7 +398,7 @@ class _Run:
             start,
             self.should_stop,
             self.deadline,
-            lambda: self._drift(model),
+            growth,
         )
         yield {
             "event": "start",
@@ -465,12 +467,6 @@ class _Run:
         if start.versions != versions():
             made = ", ".join(f"{name} {version}" for name, version in start.versions.items())
             yield {"event": "warning", "message": f"{start.name} was made with {made}; the end may differ in bits"}
-
-    def _drift(self, model: Any) -> dict[str, Any]:
-        """Return what a grown model's training.json says of it besides."""
-        if self.base is None:
-            return {}
-        return {"grown_from": self.base.name, "drift": growing.drift(model, self.base.read(self.config.word2vec))}
 
 
 def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:

@@ -223,13 +223,13 @@ class _Reporter:
             + ("" if event["loss"] is None else f"; held-out loss {event['loss']:.4f}")
         )
         best = event["best"]
-        if best is None:
+        if best is None or best["blocks"] == event["blocks"]:
             return
-        where = f"after {best['blocks'] / self.blocks:.4g} epochs"
+        where = f"after {best['blocks'] / self.blocks:.4g} epochs ({best['of']} {best['value']:.4f})"
         if event["model_blocks"] == best["blocks"]:
-            self.line.say(f"stopped early: the model is the best one, {where} ({best['of']} {best['value']:.4f})")
-        elif event["stopped_early"] or (best["of"] == "loss" and best["value"] < (event["loss"] or 0)):
-            self.line.say(f"the best {best['of']} was {best['value']:.4f}, {where}")
+            self.line.say(f"{'stopped early: ' if event['stopped_early'] else ''}the model is the best one, {where}")
+        elif best["of"] == "loss" and best["value"] < event["loss"]:
+            self.line.say(f"the model was better {where}; that checkpoint is kept")
 
     def _up_to_date(self, event: dict[str, Any]) -> None:
         self.line.say(f"{event['model']}: up to date")
