@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -426,6 +427,46 @@ def test_training_twice_into_one_run(w2v: W2V, place: Path) -> None:
     assert len(result.error_lines) == 1
     assert result.err.startswith(f"w2v: error: run: process {os.getpid()} on ")
     assert result.err.endswith("is training this run; --wait 10m waits for it\n")
+
+
+def test_options_for_cron(w2v: W2V, lee: Path, tmp_path: Path) -> None:
+    """A time limit ends with 0 and says what is left; errors in a log of JSON are JSON."""
+    command = ["train", lee, "-o", tmp_path / "run", "--set", "train.block_words=20000", "--set", "word2vec.epochs=2"]
+    limited = w2v(*command, "--max-time", "0.001s")
+    assert limited.code == 0
+    assert re.search(r"checkpoints/000001: unfinished \(1\d%\), run again$", limited.err)
+    assert w2v(*command, "--max-time", "1d", "--quiet").err == ""
+    assert "up to date" in w2v(*command, "--max-time", "1h", "--wait", "10m").err
+    for wrong in ("soon", "0s", "5"):
+        result = w2v(*command, "--wait", wrong)
+        assert (result.code, result.error_lines) == (
+            2,
+            [f"w2v: error: --wait: {wrong} is not a time such as 90s, 10m or 2h"],
+        )
+    result = w2v("train", "none.txt", "-o", tmp_path / "other", "--log-json")
+    assert (result.code, json.loads(result.err)) == (
+        1,
+        {"event": "error", "message": "none.txt: no such file or folder"},
+    )
+
+
+def test_the_loss_is_shown(w2v: W2V, lee: Path, tmp_path: Path) -> None:
+    options = ["--set", "word2vec.alpha=0.3", "--set", "word2vec.min_alpha=0.3", "--set", "word2vec.epochs=30"]
+    result = w2v("train", lee, "-o", tmp_path / "run", *options, "--set", "train.early_stopping=loss")
+    assert re.search(r"held-out loss \d\.\d{4}$", result.error_lines[-2])
+    assert re.search(r"stopped early: the model is the best one, after \d+ epochs \(loss", result.error_lines[-1])
+    shown = w2v("info", tmp_path / "run").out
+    assert re.search(r"^held-out loss +\d\.\d{4}", shown, re.MULTILINE)
+    assert re.search(r"^best loss +\d\.\d{4}, after \d+ epochs", shown, re.MULTILINE)
+
+
+def test_growing(w2v: W2V, lee: Path, lee_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("a brand-new word about the police and the government\n" * 30)
+    result = w2v("train", tmp_path / "new.txt", "-o", tmp_path / "grown", "--from", lee_run)
+    assert result.code == 0, result.err
+    assert f"growing from {lee_run}" in result.err
+    assert re.search(r"2 new words; the 1,799 old ones moved by \d", result.err)
+    assert w2v("similar", tmp_path / "grown", "brand-new").code == 0
 
 
 def test_a_run_from_something_else_is_refused(w2v: W2V, lee: Path, lee_run: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
 from w2vcli.engines.gensim_engine import GensimEngine
 from w2vcli.errors import ConfigError, LockedError, W2VError
-from w2vcli.model import load
+from w2vcli.model import describe, load
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import expand
 
@@ -468,6 +469,195 @@ def test_one_writer_a_run(text: Path, tmp_path: Path) -> None:
     assert last_event(text, tmp_path / "run", config()) == "done"
 
 
+# ---------------------------------------------------------------- what may change
+
+
+def test_more_epochs_go_on_from_the_end(text: Path, tmp_path: Path) -> None:
+    """A finished run and one that was cut off; its settings and the change are recorded."""
+    run = tmp_path / "run"
+    done = training.train(text, run, config())
+    events = list(training.events(text, run, config({"epochs": 5})))
+    start = next(event for event in events if event["event"] == "start")
+    assert (start["done_words"], start["total_words"]) == (done["words"], done["words"] * 5 // 2)
+    assert start["resumed_from"] == str(run / "model" / "word2vec.model")
+    (changed,) = (event["settings"] for event in events if event["event"] == "changed")
+    assert changed == {"word2vec.epochs": [2, 5]}
+    assert events[-1]["words"] == start["total_words"]
+    assert GensimWord2Vec.load(str(run / "model" / "word2vec.model")).epochs == 5
+    assert resolve(run / "config.yaml", environment={}).config.word2vec.epochs == 5
+    assert last_event(text, run, config({"epochs": 5})) == "up to date"
+    with pytest.raises(W2VError, match=r"word2vec.epochs was 5, now 4"):
+        training.train(text, run, config({"epochs": 4}))
+    cut = tmp_path / "cut"
+    until_block(3, training.events(text, cut, config(checkpoint_every="1 words")))
+    assert last_event(text, cut, config({"epochs": 3})) == "done"
+
+
+def test_more_epochs_after_an_interruption_end_in_the_same_bits(text: Path, tmp_path: Path) -> None:
+    """A finished run goes on as well from its model as from its checkpoints, and through another interruption."""
+    for name in ("whole", "parts"):
+        training.train(text, tmp_path / name, config(checkpoint_every="1 words"))
+    longer = config({"epochs": 4}, checkpoint_every="1 words")
+    training.train(text, tmp_path / "whole", longer)
+    shutil.rmtree(tmp_path / "parts" / "checkpoints")
+    for stop in (2, 3):
+        until_block(stop, training.events(text, tmp_path / "parts", longer))
+    training.train(text, tmp_path / "parts", longer)
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+
+
+def test_other_free_changes_are_accepted_and_recorded(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    until_block(3, training.events(text, run, config(checkpoint_every="1 words")))
+    events = list(training.events(text, run, config({"workers": 2}, checkpoint_every="1h", heldout=9)))
+    (changed,) = (event["settings"] for event in events if event["event"] == "changed")
+    assert changed == {
+        "word2vec.workers": [1, 2],
+        "train.checkpoint_every": ["1 words", "1h"],
+        "train.heldout": ["auto", 9],
+    }
+    assert next(event for event in events if event["event"] == "start")["heldout_sentences"] == 9
+    again = list(training.events(text, run, config(heldout=9)))  # from what one worker had trained
+    assert again[-1]["event"] == "done"
+    assert any(str(event.get("resumed_from")).endswith("000002") for event in again)
+
+
+def test_a_run_that_several_workers_trained_in_part_is_not_the_repeatable_one(text: Path, tmp_path: Path) -> None:
+    run, one = tmp_path / "run", config(checkpoint_every="1 words")
+    until_block(3, training.events(text, run, config({"workers": 2}, checkpoint_every="1 words")))
+    with pytest.raises(W2VError, match=r"word2vec.workers was more than 1; --force starts over"):
+        training.train(text, run, one)
+    assert last_event(text, run, one, force=True) == "done"
+    training.train(text, tmp_path / "whole", one)
+    assert arrays(run) == arrays(tmp_path / "whole")
+
+
+# ---------------------------------------------------------------- damage
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "deleted"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_damaged_model_is_made_again(text: Path, tmp_path: Path, damage: str, force: bool) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config(checkpoint_every="1 words"))
+    before = arrays(run)
+    model = run / "model" / "word2vec.model"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "deleted":
+        model.unlink()
+    else:
+        model.write_bytes(content if damage == "flipped" else content[:-100])
+    events = list(training.events(text, run, config(checkpoint_every="1 words"), force=force))
+    assert "the model is damaged and is made again: word2vec.model" in events[0]["message"]
+    assert events[-1]["event"] == "done"
+    assert arrays(run) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("vectors.npy", "vectors.npy does not match its checksum"),
+        ("state.json", "state.json does not match its checksum"),
+    ],
+)
+def test_every_bit_of_a_checkpoint_counts(text: Path, tmp_path: Path, file: str, message: str) -> None:
+    settings = config(checkpoint_every="1 words")
+    until_block(4, training.events(text, tmp_path / "run", settings))
+    newest = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1]
+    content = bytearray((newest / file).read_bytes())
+    content[len(content) // 2] ^= 4
+    (newest / file).write_bytes(content)
+    first = next(training.events(text, tmp_path / "run", settings))
+    assert first["message"] == f"{newest}: damaged checkpoint set aside as damaged-{newest.name}: {message}"
+
+
+def test_a_run_that_is_taken_away_while_it_is_trained(text: Path, tmp_path: Path) -> None:
+    for name in ("removed", "renamed"):
+        run = tmp_path / name
+        iterator = training.events(text, run, config(checkpoint_every="1 words"))
+        until = 0
+        while until < 2:
+            until += next(iterator)["event"] == "block"
+        shutil.rmtree(run) if name == "removed" else run.rename(tmp_path / "elsewhere")
+        with pytest.raises(W2VError, match=r"vanished while it was trained|cannot be written"):
+            list(iterator)
+        assert not run.exists()
+
+
+def test_a_second_writer_is_noticed_though_the_lock_was_removed(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = training.events(text, run, config(checkpoint_every="1 words"))
+    while next(first)["event"] != "block":
+        pass
+    (run / "lock").unlink()
+    second = training.events(text, run, config(checkpoint_every="1 words"))
+    next(second)
+    with pytest.raises(W2VError, match="another process took it"):
+        list(first)
+    assert list(second)[-1]["event"] == "done"
+
+
+# ---------------------------------------------------------------- waiting and time
+
+
+def test_waiting_for_the_lock(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = training.events(text, run, config())
+    next(first)
+    with pytest.raises(LockedError, match=r"process \d+ on .+ is training this run; --wait 10m waits for it"):
+        training.train(text, run, config(), wait_seconds=0.01)
+    second = training.events(text, run, config(), wait_seconds=1000)
+    waiting = next(second)
+    assert (waiting["event"], waiting["holder"]) == ("waiting", f"process {os.getpid()} on {socket.gethostname()}")
+    first.close()  # type: ignore[attr-defined]
+    assert list(second)[-1]["event"] == "done"
+
+
+def test_a_wait_can_be_stopped(text: Path, tmp_path: Path) -> None:
+    first = training.events(text, tmp_path / "run", config())
+    next(first)
+    stopped = training.train(text, tmp_path / "run", config(), wait_seconds=1000, should_stop=lambda: True)
+    assert (stopped["event"], stopped["checkpoint"]) == ("stopped", None)
+    first.close()  # type: ignore[attr-defined]
+
+
+def test_a_lock_that_a_dead_process_left(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "lock").write_text("process 1 on elsewhere\n")
+    assert last_event(text, run, config()) == "done"
+    assert (run / "lock").read_text() == ""
+
+
+def test_a_time_limit_saves_and_goes_on(text: Path, tmp_path: Path) -> None:
+    """Of no time at all: each start trains a block."""
+    settings = config({"epochs": 1}, checkpoint_every=None)
+    training.train(text, tmp_path / "whole", settings)
+    starts = 0
+    while True:
+        starts += 1
+        event = training.train(text, tmp_path / "parts", settings, max_seconds=0)
+        if event["event"] == "done":
+            break
+        assert (event["event"], event["reason"]) == ("stopped", "time")
+        assert event["checkpoint"] == str(tmp_path / "parts" / "checkpoints" / f"{starts:06d}")
+    assert starts == 7
+    assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
+    assert training.train(text, tmp_path / "whole", settings, max_seconds=0)["event"] == "up to date"
+
+
+def test_a_failure_is_in_the_log(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(W2VError) as caught:
+        training.train(text, run, config({"alpha": 1e30, "epochs": 1}, engine="reference"))
+    assert {name: value for name, value in RunDirectory(run).read_events()[-1].items() if name != "time"} == {
+        "event": "failed",
+        "message": str(caught.value),
+    }
+    assert describe(run)["failed"] == str(caught.value)
+
+
 # ---------------------------------------------------------------- what cannot be
 
 
@@ -562,16 +752,6 @@ def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
     assert any(event.get("resumed_from") for event in events)
     training.train(text, tmp_path / "one", one)
     assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
-
-
-def test_a_model_that_was_deleted_is_made_again(text: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    training.train(text, run, config())
-    model = run / "model" / "word2vec.model"
-    before = GensimWord2Vec.load(str(model)).wv.vectors.tobytes()
-    model.unlink()
-    assert last_event(text, run, config()) == "done"
-    assert GensimWord2Vec.load(str(model)).wv.vectors.tobytes() == before
 
 
 def test_the_next_item_is_made_while_one_is_used() -> None:

@@ -135,7 +135,7 @@ def events(
                     yield event
             except W2VError as error:
                 if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
-                    shutil.rmtree(directory.path)
+                    shutil.rmtree(directory.path, ignore_errors=True)
                 else:
                     log.append_if_possible({"event": "failed", "message": str(error), "time": time.time()})
                 raise
