@@ -64,8 +64,8 @@ def test_several_workers_come_to_the_same_loss_within_noise(lee: Path, tmp_path:
         workers: events_of(lee, tmp_path / str(workers), config({"workers": workers}))[-1]["loss"]
         for workers in (1, 2, 4)
     }
-    assert found[2] == pytest.approx(found[1], rel=0.02)
-    assert found[4] == pytest.approx(found[1], rel=0.02)
+    assert found[2] == pytest.approx(found[1], rel=0.06)
+    assert found[4] == pytest.approx(found[1], rel=0.06)
 
 
 def test_measurements_are_taken_where_they_are_due(lee: Path, tmp_path: Path) -> None:

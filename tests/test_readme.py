@@ -54,6 +54,10 @@ def test_the_pipeline_by_hand(home: Path) -> None:
     output = shell(script, home)
     assert "3CosAdd" in output
     assert re.search(r"state +finished", output)
+    stopped, grown = (shell(block, home) for block in blocks("sh") if "runs/stopped" in block or "runs/grown" in block)
+    assert "the model is the best one" in stopped
+    assert "growing from runs/first" in grown
+    assert "old ones moved by" in grown
 
 
 def test_the_makefile_rule(home: Path) -> None:

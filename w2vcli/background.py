@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -40,7 +40,7 @@ class Background:
 _Item = TypeVar("_Item")
 
 
-def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+def ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
     """Yield the items; while one is used, a thread makes the next."""
     with ThreadPoolExecutor(1, "w2v-read") as pool:
         following = pool.submit(next, items, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -134,8 +135,14 @@ class Loop:
             yield from self._measured(scores=False)
         elif self._follows_anew and not self._is_over():
             yield from self._take_start_as_best()
+        with closing(ahead(self._schedule.turns(self.state.position.blocks))) as turns:
+            stopped = yield from self._train(turns)
+        if not stopped:
+            yield from self._finish()
+
+    def _train(self, turns: Iterator[Turn]) -> Generator[Event, None, bool]:
+        """Train, measure and save checkpoints until it is over; return whether it was stopped before that."""
         saved = self.state.position.words, time.monotonic()
-        turns = ahead(self._schedule.turns(self.state.position.blocks))
         while not self._is_over():
             before = self.state.position
             yield self._train_block(next(turns))
@@ -150,8 +157,8 @@ class Loop:
             if reason:
                 path = checkpoint.path_of(self._directory.checkpoints, self.state.position.blocks)
                 yield {"event": "stopped", "reason": reason, "checkpoint": str(path), **self._progress()}
-                return
-        yield from self._finish()
+                return True
+        return False
 
     def _is_over(self) -> bool:
         return self.state.position.blocks >= self._schedule.total_blocks or self._measuring.is_over(self.state.course)
