@@ -158,7 +158,7 @@ def test_any_outputs_against_the_reference(
     monkeypatch.setattr(numba_engine, "_BATCH_WORDS", 20)
     engine = NumbaEngine(lanes)
     engine.train_block(ours, block, 0.05, 0.02, np.random.default_rng(3))
-    assert len(works[0].keys) == 24 == 2 * works[0].run
+    assert (len(works[0].keys), works[0].run) == (24, 4)
     replay(engine, theirs, block, works[0])
     assert np.abs(theirs.syn1neg - before).max() > 0.005
     np.testing.assert_allclose(ours.wv.vectors, theirs.wv.vectors, atol=5e-6)
@@ -201,6 +201,19 @@ def test_every_batch_is_taken_once() -> None:
     assert [kernels._next_batch(taken, worker, 3, 9) for worker in (0, 1, 2)] == [-1, -1, -1]
 
 
+def test_no_line_of_batches_runs_away_from_the_other() -> None:
+    """Though a single worker does all the work, as when the other one has to wait for its core."""
+    taken = np.zeros((2, 8), dtype=np.int64)
+    parities = []
+    while (batch := int(kernels._next_batch(taken, 1, 4, 1000))) >= 0:
+        parities.append(kernels._group_of(batch, 0, 4, noise.GROUPS) % 2)
+    leads = np.cumsum(np.array(parities) * 2 - 1)
+    assert len(parities) == 1000
+    assert leads.max() == 5
+    assert leads.min() == 0
+    assert leads[-1] == 0
+
+
 def test_threads_take_every_batch_once() -> None:
     batches = 500_000
     taken, next_batch = np.zeros((2, 8), dtype=np.int64), kernels._next_batch
@@ -239,7 +252,7 @@ def test_batches_by_hand() -> None:
     assert work.run == 2
 
 
-@pytest.mark.parametrize(("words", "runs"), [(30, [1, 1]), (5000, [3, 3]), (100_000, [16] * 6 + [4])])
+@pytest.mark.parametrize(("words", "runs"), [(30, [1, 1]), (5000, [3, 3]), (100_000, [4] * 25)])
 def test_a_short_block_draws_from_even_and_odd_groups(words: int, runs: list[int]) -> None:
     work = numba_engine._work(np.full(words // 10, 10), 1, 0.05, 0.02, np.random.default_rng(0))
     groups = [int(kernels._group_of(batch, work.group, work.run, noise.GROUPS)) for batch in range(len(work.keys))]

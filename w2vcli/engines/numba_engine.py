@@ -28,7 +28,7 @@ from w2vcli.engines.vector_code import native_lanes
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
 _BATCH_WORDS = 1_000  # small enough to stay in the cache
-_LONGEST_RUN = 16
+_LONGEST_RUN = 4
 _CACHE_LINE = 8  # in int64
 
 

@@ -32,6 +32,7 @@ from w2vcli.engines.vector_code import (
 
 PREFETCH_AHEAD = 2
 """How many centres ahead rows are fetched into the cache: enough to hide the latency, few enough to stay there."""
+LEAD = 1  # runs that one line of batches may be ahead of the other; see `noise`
 LISTS = 4  # of output rows: more than PREFETCH_AHEAD
 
 
@@ -154,11 +155,16 @@ def random_bits(key: Any, counter: Any) -> Any:
 def _next_batch(taken: Any, worker: Any, run: Any, batches: Any) -> Any:
     """Take a batch that nobody has taken, and return its number; -1: there is none left.
 
-    With two lines, one is of the even runs and one of the odd ones; a worker takes from its own as long as it can.
+    With two lines, one is of the even runs and one of the odd ones; a worker takes from its own as long as it can, and
+    as long as the other has not fallen behind (where two threads share a core, say): or else noise would come from
+    groups of one kind for long.
     """
     lines, address = len(taken), taken.ctypes.data
+    first = worker % lines
+    if taken[first, 0] > taken[lines - 1 - first, 0] + LEAD * run:
+        first = lines - 1 - first
     for turn in range(lines):
-        line = (worker + turn) % lines
+        line = (first + turn) % lines
         place = fetch_add(address + line * taken.strides[0], 1)
         batch = (place // run * lines + line) * run + place % run
         if batch < batches:
