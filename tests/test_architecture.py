@@ -18,7 +18,7 @@ LAYERS = [
     {"bench"},
     {"preprocessing", "training", "model", "peers"},
     {"loop"},
-    {"growing"},
+    {"growing", "resuming"},
     {"gensim_model", "measuring"},
     {"checkpoint", "engines", "evaluate", "formats", "loss", "run_directory", "schedule"},
     {"encoding"},
@@ -26,8 +26,8 @@ LAYERS = [
     {"corpus"},
     {"provenance", "vocab"},
     {"outputs", "resources", "text"},
-    {"sources", "config", "compiled"},
-    {"background", "errors", "launch", "npy", "seal"},
+    {"sources", "config", "compiled", "seal"},
+    {"background", "errors", "launch", "npy"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}

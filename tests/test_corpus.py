@@ -54,7 +54,9 @@ def test_blocks_cover_the_corpus_once(lengths: list[int], block_words: int, piec
         np.save(f"{folder}/identities.npy", np.arange(sum(lengths), dtype=np.int32))
         np.save(f"{folder}/ids.npy", np.arange(sum(lengths), dtype=np.int32))
         np.save(f"{folder}/offsets.npy", offsets)
-        Path(folder, "corpus.json").write_text(json.dumps({"words": sum(lengths)}))
+        Path(folder, "corpus.json").write_text(
+            json.dumps({**dict.fromkeys(corpus_module._META), "words": sum(lengths)})
+        )
         corpus = Corpus(Path(folder))
         bounds = corpus.block_bounds(block_words)
         blocks = [corpus.block(a, b) for a, b in itertools.pairwise(bounds.tolist())]

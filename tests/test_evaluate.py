@@ -8,7 +8,7 @@ from gensim.models import KeyedVectors
 from gensim.test.utils import datapath
 
 from w2vcli.errors import ConfigError, W2VError
-from w2vcli.evaluate import analogies, metric
+from w2vcli.evaluate import analogies, metric, read_questions
 
 
 def vectors_of(words: list[str], rows: np.ndarray) -> KeyedVectors:
@@ -29,7 +29,7 @@ def test_analogies_are_gensims(tmp_path: Path, seed: int) -> None:
     file = tmp_path / "questions.txt"
     file.write_text("\n".join(rows) + "\n")
     value, sections = vectors.evaluate_word_analogies(str(file))
-    score = analogies(vectors, file)
+    score = analogies(vectors, read_questions(file))
     assert score.asked == len(sections[-1]["correct"]) + len(sections[-1]["incorrect"])
     assert score.value == pytest.approx(value)
     assert 0 < value < 1
@@ -58,6 +58,4 @@ def test_own_files(tmp_path: Path, lee_run: Path) -> None:
 
 
 def test_googles_questions_are_read_whole() -> None:
-    from w2vcli.evaluate import _questions
-
-    assert sum(1 for _ in _questions(Path(datapath("questions-words.txt")))) == 19544
+    assert len(read_questions(Path(datapath("questions-words.txt")))) == 19544

@@ -25,6 +25,9 @@ def config(word2vec: dict[str, Any] | None = None, **train: Any) -> dict[str, An
     return {"word2vec": {**SMALL, **(word2vec or {})}, "train": {"block_words": 5000, **train}}
 
 
+SETTINGS = as_config(config()).word2vec
+
+
 @pytest.fixture(scope="module")
 def halves(lee: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("halves")
@@ -205,7 +208,7 @@ def test_more_epochs_go_on_from_the_last_state_and_not_from_the_mean(
     for place, wanted in ((run, True), (plain, False)):
         training.train(halves[1], place, config({"epochs": 3}, average_base=wanted), grow_from=base)
     mean, last, old = model_of(run), model_of(plain), model_of(base)
-    Growth(growing.Base.open(base), as_config(config()).word2vec, True).finish(last)
+    Growth(growing.Base.open(base, SETTINGS), SETTINGS, True).finish(last)
     np.testing.assert_allclose(mean.wv.vectors, last.wv.vectors, atol=1e-6)
     assert len(old.wv) < len(mean.wv)
 
@@ -239,6 +242,37 @@ def test_what_cannot_grow(halves: tuple[Path, Path], base: Path, tmp_path: Path)
     assert not (tmp_path / "run").exists()
 
 
+def test_a_base_that_changes_meanwhile(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    training.train(halves[0], base, config())
+    iterator = training.events(halves[1], tmp_path / "grown", config(), grow_from=base)
+    while next(iterator)["event"] != "block":
+        pass
+    training.train(halves[0], base, config({"window": 2}), force=True)
+    with pytest.raises(W2VError, match="base: changed while it was grown from; run it again"):
+        list(iterator)
+    with pytest.raises(W2VError, match="the model it grew from is another"):
+        training.train(halves[1], tmp_path / "grown", config(), grow_from=base)
+
+
+def test_all_files_of_a_model_count(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    """Also where its name means something in a pattern."""
+    for name in ("w[1].model", "w[1].model.wv.vectors.npy", "w1.model.wv.vectors.npy"):
+        (tmp_path / name).write_bytes(b"1")
+    fingerprints = [growing.Base.open(tmp_path / "w[1].model", SETTINGS).fingerprint]
+    for name in ("w1.model.wv.vectors.npy", "w[1].model.wv.vectors.npy"):
+        (tmp_path / name).write_bytes(b"2")
+        fingerprints.append(growing.Base.open(tmp_path / "w[1].model", SETTINGS).fingerprint)
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+def test_a_model_with_white_space_in_a_word(halves: tuple[Path, Path], tmp_path: Path) -> None:
+    odd = GensimWord2Vec([["new york", "a"]] * 9, vector_size=10, min_count=1)
+    odd.save(str(tmp_path / "odd.model"))
+    with pytest.raises(W2VError, match="has white space in the word 'new york'; such a model cannot grow"):
+        training.train(halves[1], tmp_path / "grown", config(), grow_from=tmp_path / "odd.model")
+
+
 def test_a_run_grown_from_another_model_is_another_run(halves: tuple[Path, Path], base: Path, tmp_path: Path) -> None:
     run = tmp_path / "grown"
     training.train(halves[1], run, config(), grow_from=base)
@@ -249,5 +283,5 @@ def test_a_run_grown_from_another_model_is_another_run(halves: tuple[Path, Path]
         training.train(halves[1], run, config(), grow_from=tmp_path / "base2")
     assert training.train(halves[1], run, config(), grow_from=tmp_path / "base2", force=True)["event"] == "done"
     old, new = json.loads((run / "corpus" / "corpus.json").read_text()), model_of(run)
-    assert old["base"] == growing.Base.open(tmp_path / "base2").fingerprint
+    assert old["base"] == growing.Base.open(tmp_path / "base2", SETTINGS).fingerprint
     assert len(new.wv) > len(model_of(base).wv)

@@ -15,7 +15,7 @@ from w2vcli.config import Config, Train
 from w2vcli.corpus import Corpus
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.loss import HeldOut, sample
-from w2vcli.measuring import Best, Course, Measuring
+from w2vcli.measuring import Best, Course, Measuring, metrics
 from w2vcli.model import describe
 from w2vcli.schedule import Position
 
@@ -114,6 +114,10 @@ def test_scores_that_cannot_be_taken_are_refused_at_once(lee: Path, tmp_path: Pa
     (tmp_path / "odd.txt").write_text("five words on one line\n")
     with pytest.raises(W2VError, match=r"odd.txt: neither analogies nor pairs"):
         events_of(lee, tmp_path / "run", config(evaluate=[str(tmp_path / "odd.txt")]))
+    with pytest.raises(ConfigError, match=r"train.early_stopping: los is neither .* did you mean loss"):
+        events_of(lee, tmp_path / "run", config(early_stopping="los"))
+    with pytest.raises(W2VError, match=r"mine.txt: no such file"):
+        events_of(lee, tmp_path / "run", config(heldout="mine.txt"))
     with pytest.raises(ConfigError, match="early_stopping: loss needs sentences that are held out"):
         events_of(lee, tmp_path / "run", config(heldout=0, early_stopping="loss"))
     assert not (tmp_path / "run").exists()
@@ -130,7 +134,8 @@ def test_a_course_by_hand() -> None:
     for blocks, score in enumerate([0.1, 0.3, 0.2], 6):
         course = course.after("analogies", score, Position(blocks, 100 * blocks))
     assert course == Course(Best("analogies", 0.3, 7, 700), 1)
-    measuring = Measuring(Train(evaluate=["analogies"], early_stopping="analogies", patience=2), None)
+    settings = Train(evaluate=["analogies"], early_stopping="analogies", patience=2)
+    measuring = Measuring(settings, metrics(settings), None)
     assert [measuring.is_over(Course(course.best, since)) for since in (1, 2)] == [False, True]
     assert Course.from_state({"best": {"of": "loss", "value": 1.0, "blocks": 2, "words": 3}, "since": 4}) == Course(
         Best("loss", 1.0, 2, 3), 4
@@ -212,6 +217,52 @@ def test_early_stopping_that_begins_later_counts_what_is_there(lee: Path, tmp_pa
     assert kinds(events, "loss")[0]["loss"] == first["loss"]
     assert events[-1]["best"]["value"] == events[-1]["loss"] == first["loss"]
     assert events[-1]["model_blocks"] == first["blocks"]
+
+
+def test_early_stopping_that_begins_later_has_all_its_patience(lee: Path, tmp_path: Path) -> None:
+    """Losses measured at checkpoints before it began do not wear it out."""
+    run = tmp_path / "run"
+    rising = {"epochs": 8, "alpha": 0.3, "min_alpha": 0.3}
+    events_of(lee, run, config(rising, checkpoint_every="1 words", keep_checkpoints=1))
+    events = events_of(lee, run, config({**rising, "epochs": 20}, early_stopping="loss", patience=3))
+    assert len(kinds(events, "epoch")) >= 3
+    assert events[-1]["best"]["value"] == events[-1]["loss"]
+
+
+def test_the_best_model_is_kept_when_the_run_goes_on_from_it(lee: Path, tmp_path: Path) -> None:
+    """Of a run that ended with its best, and had no checkpoint of it."""
+    run = tmp_path / "run"
+    settings = {"epochs": 2, "alpha": 0.2, "min_alpha": 0.0001}
+    first = events_of(lee, run, config(settings, early_stopping="loss"))[-1]
+    assert first["best"]["blocks"] == first["blocks"]
+    events = events_of(lee, run, config({**settings, "epochs": 40}, early_stopping="loss", patience=2))
+    assert not any("lost" in event["message"] for event in kinds(events, "warning"))
+    assert events[-1]["loss"] == min(first["loss"], *(event["loss"] for event in kinds(events, "loss")))
+
+
+def test_early_stopping_switched_off_gives_the_last_model(lee: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    stopped = events_of(lee, run, overfitting(patience=2))[-1]
+    off = config({"epochs": 30, "alpha": 0.2, "min_alpha": 0.2})
+    events = events_of(lee, run, off)
+    assert kinds(events, "start")[0]["done_words"] == stopped["words"]
+    assert events[-1]["model_blocks"] == events[-1]["blocks"] == 30 * kinds(events, "start")[0]["blocks"]
+
+
+def test_a_score_that_has_no_value_stops_nothing_and_that_is_said(lee: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("qwertz\tuiop\t3\n")
+    events = events_of(lee, tmp_path / "run", config(early_stopping=str(tmp_path / "pairs.tsv")))
+    assert "has no value, so nothing is stopped" in kinds(events, "warning")[0]["message"]
+    assert events[-1]["event"] == "done"
+
+
+def test_a_file_of_questions_is_read_once(lee: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("government\tminister\t8\npolice\tcricket\t2\nfire\tsydney\t5\n")
+    iterator = training.events(lee, tmp_path / "run", config(evaluate=[str(pairs)]))
+    next(iterator)
+    pairs.unlink()
+    assert len(kinds(list(iterator), "scores")) == 3
 
 
 def test_the_checkpoint_with_the_lowest_loss_is_always_kept(lee: Path, tmp_path: Path) -> None:

@@ -162,6 +162,13 @@ def test_an_unfinished_run_described(lee: Path, tmp_path: Path) -> None:
     assert about["goes on from"] == str(tmp_path / "cut" / "checkpoints" / "000002")
 
 
+def test_a_finished_run_stays_finished_when_another_config_is_refused(lee: Path, tmp_path: Path) -> None:
+    training.train(lee, tmp_path / "run", {"word2vec": {"epochs": 1}})
+    with pytest.raises(W2VError, match="was made from something else"):
+        training.train(lee, tmp_path / "run", {"word2vec": {"epochs": 1, "window": 2}})
+    assert describe(tmp_path / "run")["state"] == "finished"
+
+
 def test_a_file_described(lee_run: Path, tmp_path: Path) -> None:
     about = describe(lee_run / "model" / "word2vec.model")
     assert (about["format"], about["holds"], about["dimensions"], about["epochs"]) == (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from gensim.models import Word2Vec as GensimWord2Vec
 
-from w2vcli import background, training
+from w2vcli import background, resources, training
 from w2vcli.config import Config, resolve
 from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
@@ -517,22 +518,157 @@ def test_other_free_changes_are_accepted_and_recorded(text: Path, tmp_path: Path
         "train.heldout": ["auto", 9],
     }
     assert next(event for event in events if event["event"] == "start")["heldout_sentences"] == 9
-    again = list(training.events(text, run, config(heldout=9)))  # from what one worker had trained
-    assert again[-1]["event"] == "done"
-    assert any(str(event.get("resumed_from")).endswith("000002") for event in again)
 
 
-def test_a_run_that_several_workers_trained_in_part_is_not_the_repeatable_one(text: Path, tmp_path: Path) -> None:
-    run, one = tmp_path / "run", config(checkpoint_every="1 words")
-    until_block(3, training.events(text, run, config({"workers": 2}, checkpoint_every="1 words")))
-    with pytest.raises(W2VError, match=r"word2vec.workers was more than 1; --force starts over"):
-        training.train(text, run, one)
-    assert last_event(text, run, one, force=True) == "done"
+@pytest.mark.parametrize("finished", [True, False])
+def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path, finished: bool) -> None:
+    """It is accepted with a warning: the end is not the repeatable one, which --force trains."""
+    run, one, two = (tmp_path / "run", *(config({"workers": n}, checkpoint_every="1 words") for n in (1, 2)))
+    until_block(99 if finished else 3, training.events(text, run, two))
+    events = list(training.events(text, run, one))
+    assert events[-1]["event"] == ("up to date" if finished else "done")
+    assert any("several workers" in event["message"] for event in events if event["event"] == "warning")
+    until_block(3, training.events(text, run, one, force=True))
+    events = list(training.events(text, run, one))
+    assert any(event.get("resumed_from") for event in events)
     training.train(text, tmp_path / "whole", one)
     assert arrays(run) == arrays(tmp_path / "whole")
 
 
+def cut_after(blocks: int, text: Path, run: Path, settings: Settings, **more: Any) -> None:
+    """Train so many blocks, save a checkpoint, and stop."""
+    seen: list[str] = []
+    training.train(
+        text,
+        run,
+        settings,
+        progress=lambda event: seen.append(event["event"]),
+        should_stop=lambda: seen.count("block") >= blocks,
+        **more,
+    )
+
+
+def test_going_back_to_one_worker_comes_to_an_end(text: Path, tmp_path: Path) -> None:
+    """Finished by one worker, longer by two and cut off, then by one again, a block at a time."""
+    run = tmp_path / "run"
+    training.train(text, run, config({"epochs": 1}))
+    cut_after(4, text, run, config({"epochs": 2, "workers": 2}))
+    lasts = [training.train(text, run, config({"epochs": 2}), max_seconds=0)["event"] for _ in range(6)]
+    assert "done" in lasts
+
+
+def test_a_longer_run_is_not_thrown_away_for_a_shorter_one(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    cut_after(2, text, run, config({"epochs": 6}))
+    before = sorted((run / "checkpoints").iterdir())
+    with pytest.raises(W2VError, match=r"word2vec.epochs was 6, now 3"):
+        training.train(text, run, config({"epochs": 3}))
+    assert sorted((run / "checkpoints").iterdir()) == before
+    assert last_event(text, run, config({"epochs": 3}), force=True) == "done"
+
+
 # ---------------------------------------------------------------- damage
+
+
+def test_a_checkpoint_that_was_being_replaced_is_found_again(text: Path, tmp_path: Path) -> None:
+    run, settings = tmp_path / "run", config(checkpoint_every="1 words", keep_checkpoints=1)
+    cut_after(3, text, run, settings)
+    (run / "checkpoints" / "000003").rename(run / "checkpoints" / ".000003.former")
+    start = next(event for event in training.events(text, run, settings) if event["event"] == "start")
+    assert start["resumed_from"] == str(run / "checkpoints" / "000003")
+
+
+def test_what_cannot_be_read_is_not_taken_for_damaged(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, settings = tmp_path / "run", config(checkpoint_every="1 words")
+    cut_after(3, text, run, settings)
+    before = sorted((run / "checkpoints").iterdir())
+    opened = Path.open
+
+    def failing(self: Path, *arguments: Any, **keywords: Any) -> Any:
+        if self.name == "vectors.npy":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(self, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", failing)
+        with pytest.raises(W2VError, match=r"vectors.npy: cannot be read: Input/output error"):
+            training.train(text, run, settings)
+    assert sorted((run / "checkpoints").iterdir()) == before
+    assert last_event(text, run, settings) == "done"
+
+
+def test_a_damaged_model_of_something_else_is_not_replaced_unasked(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    model = run / "model" / "word2vec.model"
+    model.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(W2VError, match=r"word2vec.window was 3, now 4"):
+        training.train(text, run, config({"window": 4}))
+    assert model.exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"words": 3}', "null", "?"])
+def test_a_corpus_json_that_is_none(text: Path, tmp_path: Path, content: str) -> None:
+    run = tmp_path / "run"
+    cut_after(2, text, run, config())
+    (run / "corpus" / "corpus.json").write_text(content)
+    assert last_event(text, run, config()) == "done"
+
+
+def test_a_folder_that_took_the_runs_place_is_left_alone(text: Path, tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    training.train(text, other, config())
+    shutil.rmtree(other / "corpus")
+    first = training.events(text, run, config(checkpoint_every="1 words"))
+    while next(first)["event"] != "block":
+        pass
+    shutil.rmtree(run)
+    other.rename(run)
+    with pytest.raises(W2VError, match=r"vanished|damaged|cannot be read"):
+        list(first)
+    assert last_event(text, run, config()) == "up to date"
+
+
+def test_a_run_that_vanishes_between_two_checkpoints(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    iterator = training.events(text, run, config())
+    while next(iterator)["event"] != "block":
+        pass
+    shutil.rmtree(run)
+    with pytest.raises(W2VError, match=r"vanished while it was trained|corpus: cannot be read: No such file"):
+        list(iterator)
+
+
+def test_out_of_memory(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    cut_after(2, text, run, config(engine="gensim"))
+
+    def failing(*arguments: Any) -> int:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GensimEngine, "train_block", failing)
+        with pytest.raises(W2VError, match=r"run: out of memory; what was saved is kept; a smaller word2vec.vector_"):
+            training.train(text, run, config(engine="gensim"))
+    assert RunDirectory(run).read_events()[-1]["event"] == "failed"
+    assert last_event(text, run, config(engine="gensim")) == "done"
+
+
+def test_little_room_on_the_disk_is_said(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There must be room for the model; for its checkpoints, too, there may not be."""
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(resources, "free_space", lambda folder: 100_000)
+        warning = next(
+            event["message"] for event in training.events(text, run, config()) if event["event"] == "warning"
+        )
+        assert "100 kB are free; the model and 4 checkpoints would need" in warning
+        patch.setattr(resources, "free_space", lambda folder: 10_000)
+        with pytest.raises(W2VError, match=r"a model of \d+ words and 10 dimensions needs about \d+ kB of disk; 10 kB"):
+            training.train(text, run, config({"epochs": 3}))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "deleted"])
@@ -740,18 +876,6 @@ def test_force_removes_what_the_other_run_left(text: Path, tmp_path: Path) -> No
     until_block(4, training.events(text, run, config(checkpoint_every="1 words")))
     until_block(1, training.events(text, run, config({"window": 4}, checkpoint_every=None), force=True))
     assert list((run / "checkpoints").iterdir()) == []
-
-
-def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path) -> None:
-    one = config({"workers": 1}, checkpoint_every="1 words")
-    training.train(text, tmp_path / "run", config({"workers": 2}, checkpoint_every="1 words"))
-    with pytest.raises(W2VError, match=r"word2vec\.workers was more than 1"):
-        training.train(text, tmp_path / "run", one)
-    until_block(3, training.events(text, tmp_path / "run", one, force=True))
-    events = list(training.events(text, tmp_path / "run", one))
-    assert any(event.get("resumed_from") for event in events)
-    training.train(text, tmp_path / "one", one)
-    assert arrays(tmp_path / "run") == arrays(tmp_path / "one")
 
 
 def test_the_next_item_is_made_while_one_is_used() -> None:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from w2vcli.errors import ConfigError
 
 DEFAULT = "default"
+AUTO_HELDOUT = "auto"
 
 
 def _setting(default: Any, description: str, usual: str | None = None, **bounds: Any) -> Any:
@@ -168,7 +169,7 @@ class Train(_Section):
         2, "How many checkpoints to keep, and the best one besides; older ones are removed.", "1 to 5", ge=1
     )
     heldout: int | str = _setting(
-        "auto",
+        AUTO_HELDOUT,
         "Sentences that are never trained on, to measure the loss with: how many (a seeded sample), or a file of "
         "tokenised text; auto: one of a hundred, no more than 1000, of 20000 words in all; 0: none.",
     )

@@ -28,6 +28,18 @@ Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 
 _PIECE = 1 << 20  # offsets read at once
+_META = {
+    "words",
+    "sentences",
+    "distinct",
+    "fingerprint",
+    "split",
+    "dropped",
+    "max_bytes",
+    "base",
+    "base_words",
+    "sources",
+}
 
 
 @dataclass(frozen=True)
@@ -80,9 +92,11 @@ class Corpus:
             self.meta: dict[str, Any] = json.loads((folder / META_FILE).read_text())
             if not (len(self._ids) and self._ids.min() >= 0):
                 raise ValueError(f"{IDS_FILE} holds what are no ids")
+            if not (isinstance(self.meta, dict) and self.meta.keys() >= _META):
+                raise ValueError(f"{META_FILE} is not what it should be")
             if not len(self.identities) == self.offsets[-1:].sum() == self.meta["words"]:
                 raise ValueError("its files do not fit together")
-        except (OSError, ValueError, LookupError) as error:
+        except (OSError, ValueError) as error:
             raise W2VError(f"{folder}: not an encoded corpus: {error}", "remove it to encode the text again") from error
 
     def block_bounds(self, block_words: int) -> Offsets:
@@ -108,7 +122,7 @@ class Corpus:
             W2VError: when there is a word among them that has no id, or they do not follow one another.
         """
         offsets = self._offsets(first, last)
-        words = self.identities[int(offsets[0]) : int(offsets[-1])]
+        words = self._read(self.identities, int(offsets[0]), int(offsets[-1]))
         if not renumber(words, self._ids):
             raise self._damaged()
         return Block(words, offsets[:-1] - offsets[0], offsets[1:] - offsets[0])
@@ -125,10 +139,16 @@ class Corpus:
 
     def _offsets(self, first: int, last: int) -> Offsets:
         """Return where the sentences from `first` up to `last` start, and where the last of them ends."""
-        offsets: Offsets = self.offsets[first : last + 1]
+        offsets: Offsets = self._read(self.offsets, first, last + 1)
         if offsets[0] < 0 or offsets[-1] > len(self.identities) or (np.diff(offsets) < 0).any():
             raise self._damaged()
         return offsets
+
+    def _read(self, file: NpyFile, first: int, last: int) -> NDArray[Any]:
+        try:
+            return file[first:last]
+        except OSError as error:
+            raise W2VError(f"{self._folder}: cannot be read: {error.strerror or error}") from error
 
     def _damaged(self) -> W2VError:
         return W2VError(f"{self._folder}: the encoded corpus is damaged", "remove it to encode the text again")

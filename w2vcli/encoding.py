@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli import outputs
+from w2vcli import npy, outputs
 from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, META_FILE, OFFSETS_FILE, Ids, Offsets, renumber
 from w2vcli.errors import W2VError
 from w2vcli.npy import NpyFile, NpyWriter
@@ -312,7 +312,7 @@ def encode(
             sentences = offsets.size - 1
         finished = _finished(counter, sources)
         dropped = counter.merger.dropped_words
-        np.save(temporary / IDS_FILE, _put_in(finished, temporary / IDENTITIES_FILE) if dropped else finished.ids)
+        npy.save(temporary / IDS_FILE, _put_in(finished, temporary / IDENTITIES_FILE) if dropped else finished.ids)
         with outputs.atomic_file(vocab_path) as stream:
             stream.write(finished.table)
         meta = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,10 +45,20 @@ def _shipped(file: str) -> Path:
     return Path(datapath(file))
 
 
+def _ids(vectors: Any) -> dict[str, int]:
+    """Return the ids of the most frequent words by their upper case; of several spellings, the most frequent one's."""
+    words = vectors.index_to_key[:_MOST_FREQUENT]
+    return {word.upper(): number for number, word in reversed(list(enumerate(words)))}
+
+
+def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+
+
 # ---------------------------------------------------------------- analogies
 
 
-def analogies(vectors: Any, file: Path | None = None) -> Score:
+def analogies(vectors: Any, questions: Sequence[list[str]] | None = None) -> Score:
     """Return the share of right answers to analogy questions: a is to b as c is to d, d the word nearest to b - a + c.
 
     3CosAdd (Mikolov et al. 2013, https://aclanthology.org/N13-1090) among the most frequent words, a, b and c left
@@ -56,23 +66,19 @@ def analogies(vectors: Any, file: Path | None = None) -> Score:
 
     Args:
         vectors: a KeyedVectors.
-        file: `a b c d` lines and `: section` lines; Google's questions (arXiv:1301.3781) if not given.
-
-    Raises:
-        W2VError: when the file cannot be read or holds something else.
+        questions: four words each, in upper case; Google's (arXiv:1301.3781) if not given.
     """
+    ids = _ids(vectors)
     words = [word.upper() for word in vectors.index_to_key[:_MOST_FREQUENT]]
-    ids = {word: number for number, word in reversed(list(enumerate(words)))}  # of several cases the most frequent
     same = np.array([ids[word] for word in words])
     asked = [
         [ids[word] for word in question]
-        for question in _questions(file or _shipped("questions-words.txt"))
+        for question in (read_questions(_shipped("questions-words.txt")) if questions is None else questions)
         if all(word in ids for word in question)
     ]
     if not asked:
         return Score(None, 0)
-    rows = vectors.vectors[: len(words)]
-    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    units = _units(vectors.vectors[: len(words)])
     right = sum(
         int(_right(units, same, np.array(asked[first : first + _QUESTIONS_AT_ONCE])).sum())
         for first in range(0, len(asked), _QUESTIONS_AT_ONCE)
@@ -92,30 +98,64 @@ def _right(units: NDArray[np.float32], same: NDArray[np.int64], questions: NDArr
     return np.asarray(same[scores.argmax(axis=1)] == d)
 
 
-def _questions(file: Path) -> Iterator[list[str]]:
+def read_questions(file: Path) -> list[list[str]]:
+    """Return the questions of a file of `a b c d` lines and `: section` lines.
+
+    Raises:
+        W2VError: when the file cannot be read or holds something else.
+    """
+    questions = []
     for number, line in enumerate(_lines(file), 1):
         words = line.upper().split()
         if words and not line.startswith((":", "#")):
             if len(words) != 4:
                 raise W2VError(f"{file}: line {number}: not four words", "an analogy is: man king woman queen")
-            yield words
+            questions.append(words)
+    return questions
 
 
 # ---------------------------------------------------------------- pairs
 
 
-def word_pairs(vectors: Any, file: Path) -> Score:
-    """Return Spearman's correlation of cosine similarities and people's judgements, in a file of pairs."""
-    lines = _lines(file)
-    pairs = sum(1 for line in lines if line.strip() and not line.startswith("#"))
+Pairs = Sequence[tuple[str, str, float]]
+
+
+def word_pairs(vectors: Any, pairs: Pairs) -> Score:
+    """Return Spearman's correlation of cosine similarities and people's judgements; words of any case alike.
+
+    What Gensim's `evaluate_word_pairs` computes, among the most frequent words. `pairs`: words in upper case.
+    """
+    from scipy.stats import spearmanr
+
+    ids = _ids(vectors)
+    known = [(ids[a], ids[b], judged) for a, b, judged in pairs if a in ids and b in ids]
+    if len(known) < 2:
+        return Score(None, len(known))
+    places = np.array([pair[:2] for pair in known])
+    first, second = (_units(vectors.vectors[place]) for place in places.T)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about vectors that are all alike; they have no correlation
-        try:
-            _, spearman, unknown = vectors.evaluate_word_pairs(str(file), restrict_vocab=_MOST_FREQUENT)
-        except ValueError:  # not a single pair is known
-            return Score(None, 0)
-    value = float(spearman.statistic)
-    return Score(None if math.isnan(value) else value, round(pairs * (1 - unknown / 100)))
+        value = float(spearmanr([judged for *_, judged in known], np.einsum("ij,ij->i", first, second)).statistic)
+    return Score(None if math.isnan(value) else value, len(known))
+
+
+def read_pairs(file: Path) -> list[tuple[str, str, float]]:
+    """Return the pairs of a file of lines with two words and a number, with tabs between.
+
+    Raises:
+        W2VError: when the file cannot be read or holds something else.
+    """
+    pairs = []
+    for number, line in enumerate(_lines(file), 1):
+        if line.strip() and not line.startswith("#"):
+            try:
+                a, b, judged = line.upper().split("\t")[:3]
+                pairs.append((a, b, float(judged)))
+            except ValueError:
+                raise W2VError(
+                    f"{file}: line {number}: not two words and a number", "they should have tabs between them"
+                ) from None
+    return pairs
 
 
 def _lines(file: Path) -> list[str]:
@@ -130,13 +170,18 @@ def _lines(file: Path) -> list[str]:
 
 METRICS: dict[str, Metric] = {
     "analogies": analogies,
-    "WordSim-353": lambda vectors: word_pairs(vectors, _shipped("wordsim353.tsv")),
-    "SimLex-999": lambda vectors: word_pairs(vectors, _shipped("simlex999.txt")),
+    "WordSim-353": lambda vectors: word_pairs(vectors, read_pairs(_shipped("wordsim353.tsv"))),
+    "SimLex-999": lambda vectors: word_pairs(vectors, read_pairs(_shipped("simlex999.txt"))),
 }
 
 
-def metric(name: str) -> Metric:
+def metric(name: str, setting: str = "train.evaluate", others: Sequence[str] = ()) -> Metric:
     """Return the metric of that name, or the one for a file of analogies or pairs.
+
+    Args:
+        name: of a metric or a file.
+        setting: where it was named, for a message.
+        others: what might have been meant besides.
 
     Raises:
         ConfigError: when there is neither.
@@ -146,15 +191,15 @@ def metric(name: str) -> Metric:
         return METRICS[name]
     file = Path(name)
     if not file.is_file():
-        close = difflib.get_close_matches(name, METRICS, 1, 0.3) or list(METRICS)
-        raise ConfigError([f"train.evaluate: {name} is neither a score nor a file; did you mean {' or '.join(close)}?"])
+        known = [*others, *METRICS]
+        close = difflib.get_close_matches(name, known, 1, 0.3) or known
+        raise ConfigError([f"{setting}: {name} is neither a score nor a file; did you mean {' or '.join(close)}?"])
     first = next((line for line in _lines(file) if line.strip() and not line.startswith("#")), "")
     fields = first.split("\t")
     if first.startswith(":") or len(first.split()) == 4:
-        list(_questions(file))
-        return partial(analogies, file=file)
+        return partial(analogies, questions=read_questions(file))
     if len(fields) == 3 and fields[2].strip().replace(".", "", 1).replace("-", "", 1).isdigit():
-        return partial(word_pairs, file=file)
+        return partial(word_pairs, pairs=read_pairs(file))
     raise W2VError(
         f"{file}: neither analogies nor pairs",
         "a line should be four words, or two words and a number with tabs between",

@@ -11,6 +11,7 @@ and 1.6 after 10 epochs. (Averages of models that share a beginning: Wortsman et
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from w2vcli.run_directory import RunDirectory
 from w2vcli.vocab import Vocab
 
 _NEIGHBOURS = 10
+_ROWS_AT_ONCE, _ASKED_AT_ONCE = 10_000, 100  # that temporary memory stays small
 _ASKED, _CANDIDATES = 1_000, 30_000  # words whose neighbours are compared, and among which they are looked for
 
 
@@ -38,60 +40,90 @@ class Base:
 
     name: str
     model_file: Path
+    vocab_file: Path | None
+    """Of a run: all its words, the rare ones too."""
     fingerprint: str
 
     @classmethod
-    def open(cls, path: str | Path) -> Base:
+    def open(cls, path: str | Path, settings: Word2Vec) -> Base:
         """Find it.
 
         Raises:
-            W2VError: when it is neither of the two.
+            W2VError: when it is neither of the two, or its vectors are known to be of another size than in `settings`.
         """
         place, run = Path(path), RunDirectory(path)
         if not place.exists():
             raise W2VError(f"{path}: no such run or model to grow from")
         if not place.is_dir():
-            return cls(str(path), place, _fingerprint(place))
-        if run.trained() is None:
+            return cls._of(str(path), place, None)
+        about = run.trained()
+        if about is None:
             raise W2VError(f"{path}: no finished run to grow from", "finish it with its own w2v train command first")
-        return cls(str(path), run.finished_model(), _fingerprint(run.finished_model()))
+        base = cls._of(str(path), run.finished_model(), run.vocab)
+        base._check_size(about["config"]["word2vec"]["vector_size"], settings)
+        return base
+
+    @classmethod
+    def _of(cls, name: str, model_file: Path, vocab_file: Path | None) -> Base:
+        return cls(name, model_file, vocab_file, _fingerprint(_files(model_file, vocab_file)))
+
+    def size(self) -> int:
+        """Return the bytes of its files."""
+        return sum(file.stat().st_size for file in _files(self.model_file, self.vocab_file) if file.exists())
 
     def read(self, settings: Word2Vec) -> Any:
         """Return the gensim.models.Word2Vec.
 
         Raises:
-            W2VError: when the file holds something else, or vectors of another size.
+            W2VError: when the file holds something else, or vectors of another size, or is no longer what it was.
         """
+        if _fingerprint(_files(self.model_file, self.vocab_file)) != self.fingerprint:
+            raise W2VError(f"{self.name}: changed while it was grown from", "run it again")
         model = formats.read(str(self.model_file))
         if not (hasattr(model, "wv") and hasattr(model, "vector_size") and "count" in model.wv.expandos):
             raise W2VError(f"{self.name}: vectors alone cannot grow", "name a run, or a .model of Gensim's Word2Vec")
-        if model.vector_size != settings.vector_size:
-            raise W2VError(
-                f"{self.name}: has vectors of {model.vector_size} dimensions, not {settings.vector_size}",
-                f"--set word2vec.vector_size={model.vector_size}",
-            )
+        self._check_size(model.vector_size, settings)
         return model
 
+    def _check_size(self, vector_size: int, settings: Word2Vec) -> None:
+        if vector_size != settings.vector_size:
+            raise W2VError(
+                f"{self.name}: has vectors of {vector_size} dimensions, not {settings.vector_size}",
+                f"--set word2vec.vector_size={vector_size}",
+            )
+
     def vocab(self, model: Any) -> Vocab:
-        """Return the words and counts of its text: a run's with the rare ones, of a mere model what it holds."""
-        table = self.model_file.parent.parent / "vocab.tsv"
-        whole = Vocab.load(table) if self.model_file.parent.name == "model" and table.is_file() else None
-        counts = np.asarray(model.wv.expandos["count"], dtype=np.int64)
-        mine = Vocab(list(model.wv.index_to_key), counts)
-        is_of_it = whole is not None and whole.words[: len(mine)] == mine.words
-        return whole if whole is not None and is_of_it else mine
+        """Return the words and counts of its text: a run's with the rare ones, of a mere model what it holds.
+
+        Raises:
+            W2VError: when there are words that a text of tokens split by spaces cannot have.
+        """
+        whole = Vocab.load(self.vocab_file) if self.vocab_file and self.vocab_file.is_file() else None
+        words = list(model.wv.index_to_key)
+        if whole is not None and whole.words[: len(words)] == words:
+            return whole
+        odd = next((word for word in words if word.split() != [word]), None)
+        if odd is not None:
+            raise W2VError(f"{self.name}: has white space in the word {odd!r}", "such a model cannot grow")
+        return Vocab(words, np.asarray(model.wv.expandos["count"], dtype=np.int64))
 
 
-def _fingerprint(model_file: Path) -> str:
-    """Return the hash of a model's file and the arrays beside it, 32 hexadecimal digits."""
+def _files(model_file: Path, vocab_file: Path | None) -> list[Path]:
+    """Return what a base consists of: the model's file, the arrays beside it, and a run's vocabulary."""
+    beside = sorted(model_file.parent.glob(f"{glob.escape(model_file.name)}.*.npy"))
+    return [model_file, *beside, *([vocab_file] if vocab_file and vocab_file.exists() else [])]
+
+
+def _fingerprint(files: list[Path]) -> str:
+    """Return the hash of what is in some files, 32 hexadecimal digits."""
     digest = hashlib.sha256()
-    try:
-        for file in (model_file, *sorted(model_file.parent.glob(f"{model_file.name}.*.npy"))):
+    for file in files:
+        try:
             with file.open("rb") as stream:
                 while piece := stream.read(1 << 22):
                     digest.update(piece)
-    except OSError as error:
-        raise W2VError(f"{model_file}: cannot be read: {error.strerror}") from error
+        except OSError as error:
+            raise W2VError(f"{file}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()[:32]
 
 
@@ -191,7 +223,8 @@ def average(model: Any, old: Any) -> None:
     if getattr(model, "syn1neg", None) is not None and getattr(old, "syn1neg", None) is not None:
         pairs.append((model.syn1neg, old.syn1neg))
     for now, before in pairs:
-        now[mine] += share * (before[theirs] - now[mine])
+        for part in (slice(*ends) for ends in _parts(len(mine))):
+            now[mine[part]] += share[part] * (before[theirs[part]] - now[mine[part]])
     model.wv.norms = None  # Gensim's cache of vector lengths
 
 
@@ -204,8 +237,13 @@ def drift(model: Any, old: Any) -> dict[str, Any]:
     mine, theirs = _shared(model, old)
     if not len(mine):
         return {"old_words": 0, "new_words": len(model.wv)}
-    after, before = _units(model.wv.vectors[mine]), _units(old.wv.vectors[theirs])
-    movement = 1 - np.einsum("ij,ij->i", after, before, dtype=np.float64)
+    movement = np.concatenate(
+        [
+            _distances(model.wv.vectors[mine[first:last]], old.wv.vectors[theirs[first:last]])
+            for first, last in _parts(len(mine))
+        ]
+    )
+    after, before = _units(model.wv.vectors[mine[:_CANDIDATES]]), _units(old.wv.vectors[theirs[:_CANDIDATES]])
     furthest = int(movement.argmax())
     return {
         "old_words": len(mine),
@@ -213,8 +251,17 @@ def drift(model: Any, old: Any) -> dict[str, Any]:
         "mean_movement": float(movement.mean()),
         "largest_movement": float(movement[furthest]),
         "furthest_word": model.wv.index_to_key[mine[furthest]],
-        "neighbours_changed": _share_changed(before[:_CANDIDATES], after[:_CANDIDATES]),
+        "neighbours_changed": _share_changed(before, after),
     }
+
+
+def _parts(size: int) -> list[tuple[int, int]]:
+    return [(first, min(first + _ROWS_AT_ONCE, size)) for first in range(0, size, _ROWS_AT_ONCE)]
+
+
+def _distances(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return 1 - cosine similarity of each row and the other."""
+    return np.asarray(1 - np.einsum("ij,ij->i", _units(rows), _units(others), dtype=np.float64))
 
 
 def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -235,7 +282,10 @@ def _share_changed(before: NDArray[np.float32], after: NDArray[np.float32]) -> f
 
 def _nearest(units: NDArray[np.float32], asked: int, number: int) -> list[list[int]]:
     """Return the ids of the nearest neighbours of the first `asked` words."""
-    scores = units[:asked] @ units.T
-    scores[np.arange(asked), np.arange(asked)] = -np.inf
-    nearest: list[list[int]] = np.argpartition(-scores, number - 1, axis=1)[:, :number].tolist()
+    nearest: list[list[int]] = []
+    for first in range(0, asked, _ASKED_AT_ONCE):
+        last = min(first + _ASKED_AT_ONCE, asked)
+        scores = units[first:last] @ units.T
+        scores[np.arange(last - first), np.arange(first, last)] = -np.inf
+        nearest += np.argpartition(-scores, number - 1, axis=1)[:, :number].tolist()
     return nearest

@@ -6,15 +6,13 @@ nothing else; so a run that was interrupted goes on exactly where it was.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
-
-from numpy.typing import NDArray
 
 from w2vcli import checkpoint, outputs, seal
 from w2vcli.background import ahead
@@ -23,54 +21,13 @@ from w2vcli.config import Config
 from w2vcli.corpus import Corpus
 from w2vcli.engines import Engine
 from w2vcli.errors import W2VError
-from w2vcli.gensim_model import arrays_of, check_finite, diverged, read_arrays, restore
+from w2vcli.gensim_model import arrays_of, check_finite, diverged
 from w2vcli.growing import Growth
 from w2vcli.measuring import LOSS, Course, Measuring
-from w2vcli.provenance import Provenance, versions
+from w2vcli.provenance import Provenance
+from w2vcli.resuming import Start, State
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
 from w2vcli.schedule import Position, Schedule, Turn
-
-
-@dataclass(frozen=True)
-class State:
-    """What a checkpoint holds beside the arrays."""
-
-    made_from: Provenance
-    position: Position
-    course: Course
-    workers: int
-    """The most that have trained so far."""
-
-    def saved(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return {**asdict(self), "versions": versions()}
-
-    @classmethod
-    def load(cls, saved: Mapping[str, Any]) -> State:
-        """Return what `saved` gave."""
-        position, course = Position(**saved["position"]), Course.from_state(saved["course"])
-        return cls(saved["made_from"], position, course, saved["workers"])
-
-
-@dataclass(frozen=True)
-class Start:
-    """A state to go on from, and where its arrays are: a checkpoint, or a finished model."""
-
-    name: Path
-    state: State
-    versions: Mapping[str, str]
-    read_arrays: Callable[[], Mapping[str, NDArray[Any]]]
-
-    @classmethod
-    def from_checkpoint(cls, found: Checkpoint) -> Start:
-        """Return the start that a checkpoint is."""
-        return cls(found.folder, State.load(found.state), found.state["versions"], found.arrays)
-
-    @classmethod
-    def from_model(cls, model_file: Path, finished: Mapping[str, Any]) -> Start:
-        """Return the start that a finished model is."""
-        state = State.load(finished["state"])
-        return cls(model_file, state, finished["state"]["versions"], lambda: read_arrays(model_file))
 
 
 class Loop:
@@ -118,23 +75,24 @@ class Loop:
         self._growth = growth
         self._began = start is None
         self._follows_anew = False
-        self._longest_block = 0.0
+        self._longest_step = self._longest_save = 0.0  # seconds
         self._loss: float | None = None  # the last one measured, and where
         self._loss_blocks = -1
         workers = config.word2vec.workers
         if start is None:
             self.state = State(made_from, Position(), Course(), workers)
             return
-        self._follows_anew = measuring.follows is not None and not _measures_alike(start.state.made_from, made_from)
-        position = replace(start.state.position, words=schedule.words_before(start.state.position.blocks))
-        self.state = State(made_from, position, _comparable(start.state, made_from), max(workers, start.state.workers))
+        before = start.state
+        self._follows_anew = measuring.follows is not None and not _measures_alike(before.made_from, made_from)
+        position = replace(before.position, words=schedule.words_before(before.position.blocks))
+        self.state = State(made_from, position, _comparable(before, made_from), max(workers, before.workers))
 
     def events(self) -> Iterator[Event]:
         """Train, and yield an event for everything that is done, from the first block to `done` or `stopped`."""
         if self._began:
             yield from self._measured(scores=False)
-        elif self._follows_anew and not self._is_over():
-            yield from self._take_start_as_best()
+        elif self._measuring.follows and (self._follows_anew or not self._is_over()):
+            yield from self._secure_start()
         with closing(ahead(self._schedule.turns(self.state.position.blocks))) as turns:
             stopped = yield from self._train(turns)
         if not stopped:
@@ -144,12 +102,13 @@ class Loop:
         """Train, measure and save checkpoints until it is over; return whether it was stopped before that."""
         saved = self.state.position.words, time.monotonic()
         while not self._is_over():
-            before = self.state.position
+            began, before = time.monotonic(), self.state.position
             yield self._train_block(next(turns))
             if self.state.position.blocks % self._schedule.blocks == 0:
                 epoch = self.state.position.blocks // self._schedule.blocks
                 yield {"event": "epoch", "epoch": epoch, "of": self._config.word2vec.epochs}
             is_best = yield from self._measure_when_due(before)
+            self._longest_step = max(self._longest_step, time.monotonic() - began)
             reason = None if self._is_over() else self._reason_to_stop()
             if is_best or reason or (not self._is_over() and self._is_checkpoint_due(*saved)):
                 yield from self._save_checkpoint()
@@ -164,10 +123,11 @@ class Loop:
         return self.state.position.blocks >= self._schedule.total_blocks or self._measuring.is_over(self.state.course)
 
     def _reason_to_stop(self) -> str | None:
-        """Return why training should be left now: it was `asked` for, or there would not be `time` for a block."""
+        """Return why training should be left now: it was `asked` for, or there may be no `time` for another block."""
         if self._should_stop():
             return "asked"
-        if self._deadline is not None and time.monotonic() + self._longest_block >= self._deadline:
+        needed = self._longest_step + 2 * self._longest_save  # the next checkpoint, and the one when it is left
+        if self._deadline is not None and time.monotonic() + needed >= self._deadline:
             return "time"
         return None
 
@@ -179,7 +139,6 @@ class Loop:
         alpha_end = self._schedule.alpha_after(position.words + words)
         trained = self._engine.train_block(self._model, turn.block, alpha, alpha_end, turn.rng)
         seconds = time.perf_counter() - started
-        self._longest_block = max(self._longest_block, seconds)
         position = Position(
             position.blocks + 1,
             position.words + words,
@@ -207,23 +166,40 @@ class Loop:
         scores = yield from self._measured(scores=True)
         if self._measuring.follows is None:
             return False
-        course = self._measuring.course_after(self.state.course, self._loss, scores, now)
-        self.state = replace(self.state, course=course)
-        return course.best is not None and course.best.blocks == now.blocks and now.blocks < schedule.total_blocks
+        yield from self._follow(scores)
+        best = self.state.course.best
+        return best is not None and best.blocks == now.blocks and now.blocks < schedule.total_blocks
 
-    def _take_start_as_best(self) -> Iterator[Event]:
-        """Measure what training goes on from, as early stopping begins only now: nothing after it may be better."""
-        scores = yield from self._measured(scores=True)
+    def _follow(self, scores: Mapping[str, float | None]) -> Iterator[Event]:
+        """Let early stopping take note of the last measurement."""
         course = self._measuring.course_after(self.state.course, self._loss, scores, self.state.position)
         self.state = replace(self.state, course=course)
-        yield from self._save_checkpoint()
+        if course.best is None:
+            followed = self._measuring.follows
+            yield {
+                "event": "warning",
+                "message": f"train.early_stopping: {followed} has no value, so nothing is stopped",
+            }
+
+    def _secure_start(self) -> Iterator[Event]:
+        """See to it that what training goes on from is kept, if it is the best so far: nothing after it may be better.
+
+        Where early stopping begins only now, it is measured first; what was measured before does not wear patience out.
+        """
+        if self._follows_anew:
+            yield from self._follow((yield from self._measured(scores=True)))
+            self.state = replace(self.state, course=replace(self.state.course, since=0))
+        best, blocks = self.state.course.best, self.state.position.blocks
+        there = checkpoint.path_of(self._directory.checkpoints, blocks).exists()
+        if self._follows_anew or (best is not None and best.blocks == blocks and not there):
+            yield from self._save_checkpoint()
 
     def _measured(self, scores: bool) -> Generator[Event, None, Mapping[str, float | None]]:
         """Measure the loss, and the scores if they are asked for; return the latter."""
         position = self.state.position
         self._loss, self._loss_blocks = self._measuring.loss(self._model), position.blocks
         if self._loss is not None:
-            if self._loss != self._loss or self._loss == float("inf"):
+            if not math.isfinite(self._loss):
                 raise diverged()
             yield {"event": "loss", **self._place(), "loss": self._loss}
         found = self._measuring.scores(self._model) if scores else {}
@@ -255,7 +231,7 @@ class Loop:
             course = self._measuring.course_after(self.state.course, self._loss, {}, self.state.position)
             self.state = replace(self.state, course=course)
         self._directory.check_held()
-        best = self.state.course.best
+        began, best = time.monotonic(), self.state.course.best
         path = checkpoint.save(
             self._directory.checkpoints,
             self.state.position.blocks,
@@ -264,49 +240,56 @@ class Loop:
             self._config.train.keep_checkpoints,
             best.blocks if best else None,
         )
+        self._longest_save = max(self._longest_save, time.monotonic() - began)
         yield {"event": "checkpoint", "path": str(path), "words": self.state.position.words}
 
     def _finish(self) -> Iterator[Event]:
         """Save the model: as it is, or what early stopping found best; a grown one averaged with its base."""
         check_finite(self._model)
-        model_blocks = self.state.position.blocks
+        last = model_blocks = self.state.position.blocks
         best = self.state.course.best if self._measuring.follows else None
-        takes_best = best is not None and best.blocks != model_blocks
-        is_last_state = not takes_best and not (self._growth and self._growth.averages)
-        if not is_last_state:  # which will be wanted to go on from, with more epochs or patience
+        takes_best = best is not None and best.blocks != last
+        if takes_best or self._growth:
+            # the last state is kept: more epochs, or more patience, go on from it
             yield from self._save_checkpoint()
         if best is not None and takes_best:
-            found = checkpoint.load(checkpoint.path_of(self._directory.checkpoints, best.blocks))
-            if isinstance(found, Checkpoint):
-                restore(self._model, found.arrays())
+            try:
+                Start.from_checkpoint(self._kept(best.blocks)).fit(self._model)
                 model_blocks = best.blocks
-            else:
-                yield {"event": "warning", "message": f"the best model is lost, the last one is kept: {found}"}
-        yield from self._save_model(model_blocks, is_last_state)
+            except W2VError as error:
+                yield {"event": "warning", "message": f"the best model is lost, the last one is saved: {error}"}
+        about = self._growth.finish(self._model) if self._growth else {}
+        if "drift" in about:
+            yield {"event": "drift", **about["drift"]}
+        self._loss = self._measuring.loss(self._model)
+        altered = model_blocks != last or bool(self._growth and self._growth.averages)
+        self._save_model(about | {"is_last_state": not altered, "model_blocks": model_blocks})
         yield {
             "event": "done",
             "model": str(self._directory.model_file),
             "vocabulary": len(self._model.wv),
             "seconds": round(self.state.position.seconds, 3),
             "words": self.state.position.words,
-            "loss": self._measuring.loss(self._model),
+            "loss": self._loss,
             "best": asdict(self.state.course.best) if self.state.course.best else None,
-            "blocks": self.state.position.blocks,
+            "blocks": last,
             "model_blocks": model_blocks,
-            "stopped_early": self.state.position.blocks < self._schedule.total_blocks,
+            "stopped_early": last < self._schedule.total_blocks,
         }
 
-    def _save_model(self, model_blocks: int, is_last_state: bool) -> Iterator[Event]:
-        about = self._growth.finish(self._model) if self._growth else {}
-        if "drift" in about:
-            yield {"event": "drift", **about["drift"]}
-        about |= {
+    def _kept(self, blocks: int) -> Checkpoint:
+        found = checkpoint.load(checkpoint.path_of(self._directory.checkpoints, blocks))
+        if isinstance(found, str):
+            raise W2VError(found)
+        return found
+
+    def _save_model(self, about: Mapping[str, Any]) -> None:
+        about = {
+            **about,
             "state": self.state.saved(),
-            "is_last_state": is_last_state,
-            "model_blocks": model_blocks,
             "total_blocks": self._schedule.total_blocks,
             "blocks": self._schedule.blocks,
-            "loss": self._measuring.loss(self._model),
+            "loss": self._loss,
             "config": self._config.model_dump(),
             "corpus": self._corpus.meta,
             "vocabulary": len(self._model.wv),
@@ -333,15 +316,3 @@ def _measures_alike(before: Provenance, now: Provenance) -> bool:
 
 def _setting(made_from: Provenance, name: str) -> Any:
     return made_from["settings"].get(f"train.{name}")
-
-
-def fit(model: Any, start: Start) -> None:
-    """Put the arrays of `start` into `model`.
-
-    Raises:
-        W2VError: when they do not fit.
-    """
-    try:
-        restore(model, start.read_arrays())
-    except (OSError, ValueError) as error:
-        raise W2VError(f"{start.name}: {error}", "remove it to go on from what was before") from error

@@ -53,22 +53,29 @@ def metrics(settings: Train) -> dict[str, Metric]:
         ConfigError: when one is not known.
         W2VError: when a file of questions cannot be read.
     """
-    followed = [settings.early_stopping] if settings.early_stopping not in (None, LOSS) else []
-    return {name: evaluate.metric(name) for name in (*settings.evaluate, *followed) if name is not None}
+    found = {name: evaluate.metric(name) for name in settings.evaluate}
+    followed = settings.early_stopping
+    if followed is not None and followed != LOSS and followed not in found:
+        found[followed] = evaluate.metric(followed, "train.early_stopping", [LOSS])
+    return found
 
 
 class Measuring:
     """What is measured, how often, and what early stopping makes of it.
 
+    Args:
+        settings: how often, and what early stopping follows.
+        scored: the scores to take: see `metrics`.
+        held_out: the pairs to take the loss of.
+
     Raises:
-        ConfigError: when early stopping is to follow what is not measured, or a score is not known.
-        W2VError: when a file of questions cannot be read.
+        ConfigError: when early stopping is to follow a loss of no sentences.
     """
 
-    def __init__(self, settings: Train, held_out: HeldOut | None) -> None:
+    def __init__(self, settings: Train, scored: Mapping[str, Metric], held_out: HeldOut | None) -> None:
         self._settings = settings
         self._held_out = held_out
-        self._metrics = metrics(settings)
+        self._metrics = scored
         self.follows = settings.early_stopping
         """What early stopping follows, if anything."""
         if self.follows == LOSS and held_out is None:

@@ -156,7 +156,7 @@ def _as_neighbours(found: Any) -> Neighbours:
 # ---------------------------------------------------------------- what a run or model is
 
 
-_REMARKS = ("warning", "waiting", "compile")
+_REMARKS = ("warning", "compile", "failed")
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
     begun = events[_beginning(events, begins)]["time"] if events else None
     events = events[begins[-1] :] if begins else []
     start: Event = events[0] if events else {}
-    latest = {event["event"]: event for event in events}
+    latest: dict[str, Event] = {event["event"]: event for event in events}
     if run.is_locked():
         words = latest.get("block", {}).get("words", start.get("done_words"))
         goes_on = None

@@ -260,7 +260,11 @@ def remove_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder that nobody else is writing to."""
+    """Undo replacements that killed processes left undone in a folder that nobody else is writing to, and remove what
+    they left half-written.
+    """
+    for path in folder.glob(".*.former"):
+        recover_folder(folder / path.name.removeprefix(".").removesuffix(".former"))
     for path in folder.glob(".*.tmp"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -11,17 +11,19 @@ import numpy as np
 from w2vcli import __version__
 from w2vcli.config import Config
 
-# What may differ between two starts of one run: it changes no vector, or only how long training goes on.
-_FREE = (
-    "preprocess.",
+# What may differ between two starts of one run: it changes no vector, or only which of equally good ones, or how long
+# training goes on, or what is made of its end.
+_FREE = {
     "word2vec.workers",
+    "train.average_base",
     "train.checkpoint_every",
-    "train.keep_checkpoints",
-    "train.heldout",
-    "train.evaluate",
     "train.early_stopping",
+    "train.evaluate",
+    "train.evaluate_every",
+    "train.heldout",
+    "train.keep_checkpoints",
     "train.patience",
-)
+}
 _EPOCHS = "word2vec.epochs"  # may grow
 
 Provenance = Mapping[str, Any]
@@ -38,7 +40,7 @@ def differences(before: Provenance, now: Provenance) -> list[str]:
     phrases = [
         f"{path} was {earlier}, now {later}"
         for path, (earlier, later) in _changes(before, now).items()
-        if not path.startswith(_FREE) and not (path == _EPOCHS and later > earlier)
+        if path not in _FREE and not (path == _EPOCHS and later > earlier)
     ]
     if before["corpus"] != now["corpus"]:
         phrases.append("the text is another")
@@ -52,11 +54,7 @@ def differences(before: Provenance, now: Provenance) -> list[str]:
 
 def accepted_changes(before: Provenance, now: Provenance) -> dict[str, list[Any]]:
     """Return the settings of training that differ, with both values, between two starts of one run."""
-    return {
-        path: list(values)
-        for path, values in _changes(before, now).items()
-        if not path.startswith("preprocess.")  # of the text that came out the fingerprint knows
-    }
+    return {path: list(values) for path, values in _changes(before, now).items()}
 
 
 def _changes(before: Provenance, now: Provenance) -> dict[str, tuple[Any, Any]]:
@@ -64,7 +62,7 @@ def _changes(before: Provenance, now: Provenance) -> dict[str, tuple[Any, Any]]:
     return {
         path: (earlier.get(path), later.get(path))
         for path in {**earlier, **later}
-        if earlier.get(path) != later.get(path)
+        if earlier.get(path) != later.get(path) and not path.startswith("preprocess.")  # the fingerprint knows of that
     }
 
 

@@ -32,10 +32,16 @@ def check_space(folder: Path, needed: int, what: str, hint: str) -> None:
     Raises:
         W2VError: when `needed` bytes are more than are free.
     """
+    free = free_space(folder)
+    if free is not None and needed > free:
+        raise W2VError(f"{folder}: {what} needs about {shown(needed)} of disk; {shown(free)} are free", hint)
+
+
+def free_space(folder: Path) -> int | None:
+    """Return the bytes that are free on the disk that `folder` is on, or None where the system does not say."""
     with suppress(OSError):
-        free = shutil.disk_usage(folder).free
-        if needed > free:
-            raise W2VError(f"{folder}: {what} needs about {shown(needed)} of disk; {shown(free)} are free", hint)
+        return shutil.disk_usage(folder).free
+    return None
 
 
 def available_memory() -> int | None:

@@ -17,7 +17,7 @@ from w2vcli.errors import W2VError
 
 MODEL_FILE = "word2vec.model"
 META_FILE = "training.json"
-_LOCK_TRIES = 50
+_LOCK_TRIES = 10
 
 Event = dict[str, Any]
 
@@ -36,18 +36,18 @@ class RunDirectory:
         self.model_file = self.model / MODEL_FILE
         self.lock_file = self.path / "lock"
         self._lock: _Lock | None = None
+        self._was_empty = False  # when it was locked
 
     def is_run(self) -> bool:
         """Return whether a training run was ever begun here."""
         return any(path.exists() for path in (self.events, self.config, self.model_file))
 
-    def create(self) -> bool:
-        """Make the folder, inside one that exists, and return whether it is new.
+    def create(self) -> None:
+        """Make the folder, inside one that exists, unless it is there.
 
         Raises:
             W2VError: when it cannot be made or written to, or holds something else.
         """
-        is_new = not self.path.exists()
         try:
             self.path.mkdir(exist_ok=True)
         except FileNotFoundError:
@@ -63,7 +63,17 @@ class RunDirectory:
             entry.name not in ours and not entry.name.startswith(".") for entry in self.path.iterdir()
         ):
             raise W2VError(f"{self.path}: holds other files than a run's", "give a new folder to -o")
-        return is_new
+
+    def remove_if_nothing_was_begun(self) -> None:
+        """Remove the folder, if it is still ours and there is nothing in it but what locking and logging left."""
+        if self._lock is None or not self._lock.is_at(self.lock_file):
+            return
+        own = {self.lock_file, self.events}
+        with suppress(OSError):
+            if self._was_empty and set(self.path.iterdir()) <= own:
+                for file in own:
+                    file.unlink(missing_ok=True)
+                self.path.rmdir()
 
     def check_held(self) -> None:
         """Make sure that this is still the folder that was locked: nobody removed it, or took it away with its lock.
@@ -85,6 +95,7 @@ class RunDirectory:
         """
         lock, holder = _Lock.take(self.lock_file)
         self._lock = lock
+        self._was_empty = list(self.path.iterdir()) == [self.lock_file]
         return None if lock else holder
 
     def release_lock(self) -> None:
@@ -114,14 +125,20 @@ class RunDirectory:
             return None
 
     def verified(self) -> tuple[dict[str, Any] | None, str | None]:
-        """Return the same after reading the whole model, and what is wrong with it if it is damaged."""
+        """Return what training.json says, after reading the whole model; and what is wrong with it, if it is damaged.
+
+        Raises:
+            W2VError: when a file cannot be read.
+        """
         folder = self.finished_model().parent
-        if not folder.exists():
+        try:
+            about = seal.peek(folder, META_FILE)
+        except seal.BrokenSealError:
             return None, None
         try:
             return seal.read(folder, META_FILE), None
         except seal.BrokenSealError as error:
-            return None, str(error)
+            return about, str(error)
 
     def finished_model(self) -> Path:
         """Return the finished model's file, or where it would be.
@@ -171,6 +188,7 @@ class _Lock:
     @classmethod
     def take(cls, path: Path) -> tuple[_Lock | None, str]:
         """Return the lock, or None and who holds it. What a dead process left does not count: its lock is gone."""
+        holder = ""
         for _ in range(_LOCK_TRIES):
             with outputs.translated_errors(path):
                 lock = cls(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
@@ -179,9 +197,7 @@ class _Lock:
                 except BlockingIOError:
                     holder = os.pread(lock._descriptor, 1000, 0).decode(errors="replace").strip()
                     os.close(lock._descriptor)
-                    if holder:
-                        return None, holder
-                    time.sleep(0.01)  # a reader in `is_locked` leaves no name, and is gone at once
+                    time.sleep(0.01)  # it may be a reader, in `is_locked`, who is gone at once
                     continue
                 except BaseException:
                     os.close(lock._descriptor)
@@ -190,12 +206,12 @@ class _Lock:
                 lock._say(f"process {os.getpid()} on {socket.gethostname()}\n")
                 return lock, ""
             os.close(lock._descriptor)  # its last holder removed it
-        return None, "another process"
+        return None, holder or "another process"
 
     def is_at(self, path: Path) -> bool:
         """Return whether it is `path` that is locked, and not a file that was once there."""
         try:
-            return path.stat().st_ino == os.fstat(self._descriptor).st_ino
+            return os.path.samestat(path.stat(), os.fstat(self._descriptor))
         except OSError:
             return False
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from w2vcli.errors import W2VError
+
 _PIECE = 1 << 22
 
 
@@ -28,6 +30,7 @@ def peek(folder: Path, name: str) -> dict[str, Any]:
 
     Raises:
         BrokenSealError: when there is none.
+        W2VError: when it cannot be read.
     """
     return _sealed(folder, name)["content"]  # type: ignore[no-any-return]
 
@@ -37,6 +40,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
     Raises:
         BrokenSealError: when one is missing or is not as it was.
+        W2VError: when one cannot be read.
     """
     sealed = _sealed(folder, name)
     for file, checksum in sealed["checksums"].items():
@@ -44,8 +48,8 @@ def read(folder: Path, name: str) -> dict[str, Any]:
             found = _checksum(folder / file)
         except FileNotFoundError:
             raise BrokenSealError(f"{file} is missing") from None
-        except OSError as error:
-            raise BrokenSealError(f"{file} cannot be read: {error.strerror}") from None
+        except OSError as error:  # which need not be damage
+            raise W2VError(f"{folder / file}: cannot be read: {error.strerror}") from error
         if found != checksum:
             raise BrokenSealError(f"{file} does not match its checksum")
     return sealed["content"]  # type: ignore[no-any-return]
@@ -58,8 +62,10 @@ def _sealed(folder: Path, name: str) -> dict[str, Any]:
         is_whole = checksum == _checksum_of(sealed) and isinstance(sealed["content"], dict)
     except FileNotFoundError:
         raise BrokenSealError(f"{name} is missing") from None
+    except NotADirectoryError:
+        raise BrokenSealError(f"{name} is missing") from None
     except OSError as error:
-        raise BrokenSealError(f"{name} cannot be read: {error.strerror}") from None
+        raise W2VError(f"{folder / name}: cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, AttributeError):
         is_whole = False
     if not is_whole:

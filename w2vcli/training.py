@@ -6,22 +6,25 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli import checkpoint, encoding, engines, growing, loss, measuring, numbering, outputs, resources
+from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outputs, resources
 from w2vcli.background import Background
-from w2vcli.config import Config, as_config
+from w2vcli.config import AUTO_HELDOUT, Config, as_config
 from w2vcli.corpus import Corpus
 from w2vcli.errors import LockedError, W2VError
+from w2vcli.evaluate import Metric
 from w2vcli.gensim_model import build_model
-from w2vcli.loop import Loop, Start, State, fit
+from w2vcli.loop import Loop
 from w2vcli.loss import HeldOut
-from w2vcli.measuring import Measuring
+from w2vcli.measuring import Measuring, metrics
 from w2vcli.provenance import Provenance, accepted_changes, differences, provenance, versions
+from w2vcli.resuming import Finished, Start, is_as_exact, is_up_to_date, to_go_on_from
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.schedule import Schedule
 from w2vcli.sources import Source, expand, names, total_size
@@ -29,7 +32,7 @@ from w2vcli.vocab import Vocab, model_bytes
 
 _LONG_PREPARATION = 1.0  # seconds; imports and kernels from the cache take less
 _LOCK_POLL = 0.2  # seconds
-_SPARSE_TEXT = 0.5  # bytes of ids a byte of text has at least
+_IDS_A_BYTE = 0.75  # bytes of ids that a byte of usual text becomes; of compressed text it is more
 _NOT_LOGGED = ("encode", "waiting")
 
 
@@ -112,16 +115,18 @@ def events(
     settings = settings.with_engine(choice.name)
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
-    measuring.metrics(settings.train)  # an unknown one is told before anything is done
-    base = None if grow_from is None else growing.Base.open(grow_from)
+    scored = metrics(settings.train)
+    if isinstance(settings.train.heldout, str) and settings.train.heldout != AUTO_HELDOUT:
+        expand([settings.train.heldout])
+    base = None if grow_from is None else growing.Base.open(grow_from, settings.word2vec)
     directory = RunDirectory(run)
     inside = [source.name for source in sources if source.is_local and _is_within(Path(source.name), directory.path)]
     if inside:
         raise W2VError(f"{inside[0]}: is inside the run {directory.path}", "keep text and runs apart")
     if base is not None and _is_within(base.model_file, directory.path):
         raise W2VError(f"{base.name}: cannot grow into itself", "give a new folder to -o")
-    start = _Run(settings, choice, sources, base, directory, force, should_stop, deadline)
-    is_new = directory.create()
+    start = _Run(settings, choice, scored, sources, base, directory, force, should_stop, deadline)
+    directory.create()
     locked = yield from _lock(directory, time.monotonic() + wait_seconds, should_stop)
     if not locked:
         return
@@ -133,14 +138,20 @@ def events(
                     if event["event"] not in _NOT_LOGGED:
                         log.append(event)
                     yield event
-            except W2VError as error:
-                if is_new and not directory.corpus.exists():  # the text could not be read: as if never begun
-                    shutil.rmtree(directory.path, ignore_errors=True)
-                else:
-                    log.append_if_possible({"event": "failed", "message": str(error), "time": time.time()})
-                raise
+            except (W2VError, MemoryError) as error:
+                failure = error if isinstance(error, W2VError) else _out_of_memory(directory)
+                log.append_if_possible({"event": "failed", "message": str(failure), "time": time.time()})
+                directory.remove_if_nothing_was_begun()  # the text could not be read, say: as if never begun
+                raise failure from error
     finally:
         directory.release_lock()
+
+
+def _out_of_memory(directory: RunDirectory) -> W2VError:
+    return W2VError(
+        f"{directory.path}: out of memory; what was saved is kept",
+        "a smaller word2vec.vector_size or a larger word2vec.min_count needs less",
+    )
 
 
 def _is_within(path: Path, folder: Path) -> bool:
@@ -171,6 +182,7 @@ class _Run:
         self,
         config: Config,
         choice: engines.Choice,
+        scored: Mapping[str, Metric],
         sources: list[Source],
         base: growing.Base | None,
         directory: RunDirectory,
@@ -181,6 +193,7 @@ class _Run:
         self.config = config
         self.engine = choice.engine
         self.engine_reason = choice.reason
+        self.scored = scored
         self.sources = sources
         self.base = base
         self.directory = directory
@@ -192,29 +205,36 @@ class _Run:
 
     def events(self, skipped: Sequence[str]) -> Iterator[Event]:
         """Yield the run's events; see the module's `events`."""
+        try:
+            yield from self._steps(skipped)
+        except (W2VError, MemoryError):
+            with suppress(W2VError):
+                self._discard_new_corpus()
+            raise
+
+    def _steps(self, skipped: Sequence[str]) -> Iterator[Event]:
         directory = self.directory
         self._tidy_up()
         found, warnings = checkpoint.latest(directory.checkpoints)
-        finished, damage = directory.verified()
-        if damage:
-            warnings.append(f"{directory.finished_model().parent}: the model is damaged and is made again: {damage}")
+        latest = Start.from_checkpoint(found) if found else None
+        finished = self._finished()
+        if finished and finished.damage:
+            damaged = f"{finished.model_file.parent}: the model is damaged and is made again: {finished.damage}"
+            warnings.append(damaged)
         warnings += (f"{name}: skipped, it is no text" for name in skipped)
         yield from ({"event": "warning", "message": message} for message in warnings)
         encoded = self._encoded()
-        fingerprint = self._known_fingerprint(finished["corpus"] if finished else None, encoded)
+        fingerprint = self._known_fingerprint(finished.about["corpus"] if finished else None, encoded)
         if fingerprint is None:
             yield from self._encode()
             if self._stopped:
                 return
             fingerprint = self._new_meta()["fingerprint"]
         made_from = provenance(self.config, fingerprint, self.base.fingerprint if self.base else None)
-        if finished and self._is_up_to_date(finished, made_from):
-            self._discard_new_corpus()
-            os.utime(directory.model_file)  # newer than its corpus again, so that Make is content
-            outputs.write_text(directory.config, self.config.to_yaml())
-            yield {"event": "up to date", "model": str(directory.model_file)}
+        if finished and is_up_to_date(latest, finished, made_from, self.force):
+            yield from self._leave_as_it_is(is_as_exact(finished.state, made_from))
             return
-        start = self._to_go_on_from(found, finished, made_from)
+        start = to_go_on_from(directory.path, latest, finished, made_from, self.force)
         if encoded is None or not self._is_of(encoded, fingerprint):
             if not self._new_corpus.exists():
                 yield from self._encode()
@@ -224,63 +244,32 @@ class _Run:
                 raise W2VError(f"{names(self.sources)}: is being written to", "run it again when the text is complete")
             self._install_new_corpus()
         self._discard_new_corpus()
-        if start is None or (found and differences(found.state["made_from"], made_from)):
+        if start is None or (latest and differences(latest.state.made_from, made_from)):
             checkpoint.remove_all(directory.checkpoints)
         outputs.write_text(directory.config, self.config.to_yaml())
         yield from self._train(made_from, start)
 
+    def _finished(self) -> Finished | None:
+        about, damage = self.directory.verified()
+        return Finished(self.directory.finished_model(), about, damage) if about else None
+
+    def _leave_as_it_is(self, exact: bool) -> Iterator[Event]:
+        self._discard_new_corpus()
+        if not exact:
+            message = "several workers trained the model, so it is not exactly repeatable; --force trains it with one"
+            yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
+        with outputs.translated_errors(self.directory.model_file):
+            os.utime(self.directory.model_file)  # newer than its corpus again, so that Make is content
+        if not self.directory.config.exists():
+            outputs.write_text(self.directory.config, self.config.to_yaml())
+        yield {"event": "up to date", "model": str(self.directory.model_file)}
+
     def _tidy_up(self) -> None:
         """Finish or undo what a killed process had begun."""
         with outputs.translated_errors(self.directory.path):
-            outputs.recover_folder(self.directory.model)
             outputs.sweep(self.directory.path)
             outputs.sweep(self.directory.checkpoints)
             self._discard_new_corpus()
-
-    # ------------------------------------------------------------ what has to be done
-
-    def _is_up_to_date(self, finished: Mapping[str, Any], made_from: Provenance) -> bool:
-        """Return whether the finished model is what is asked for."""
-        state = State.load(finished["state"])
-        if differences(state.made_from, made_from) or not self._is_as_exact(state):
-            return False
-        changes = accepted_changes(state.made_from, made_from)
-        if state.position.blocks < finished["total_blocks"]:  # stopped early: by the same rule it would again
-            return not {"train.early_stopping", "train.patience", "train.evaluate_every"} & set(changes)
-        return "word2vec.epochs" not in changes
-
-    def _is_as_exact(self, state: State) -> bool:
-        """Return False where one worker is asked for and several have trained: that is not the repeatable model."""
-        return self.config.word2vec.workers > 1 or state.workers == 1
-
-    def _to_go_on_from(
-        self, found: checkpoint.Checkpoint | None, finished: Mapping[str, Any] | None, made_from: Provenance
-    ) -> Start | None:
-        """Return the latest state of this run to go on from, or None to start over.
-
-        Raises:
-            W2VError: when what is there was made from something else, unless forced.
-        """
-        starts = [Start.from_checkpoint(found)] if found else []
-        if finished and finished["is_last_state"]:
-            starts.append(Start.from_model(self.directory.finished_model(), finished))
-        fitting = [start for start in starts if not differences(start.state.made_from, made_from)]
-        exact = [start for start in fitting if self._is_as_exact(start.state)]
-        if exact:
-            return max(exact, key=lambda start: start.state.position.blocks)
-        earlier = starts[0].state.made_from if starts else finished["state"]["made_from"] if finished else made_from
-        different = differences(earlier, made_from)
-        if not different and fitting:
-            different = ["word2vec.workers was more than 1"]
-        elif not different and finished:
-            different = ["it stopped early, and the checkpoint to go on from is gone"]
-        if different and not self.force:
-            self._discard_new_corpus()
-            raise W2VError(
-                f"{self.directory.path}: was made from something else: {', '.join(different)}",
-                "--force starts over, another -o keeps both",
-            )
-        return None
 
     # ------------------------------------------------------------ the encoded text
 
@@ -320,9 +309,10 @@ class _Run:
     def _encode(self) -> Iterator[Event]:
         """Encode the corpus beside the one that may be there; it is installed once nothing speaks against it."""
         total = total_size(self.sources)
-        resources.check_space(
-            self.directory.path, int(_SPARSE_TEXT * (total or 0)), "the encoded text", "make room, or use another disk"
-        )
+        needed, free = int(_IDS_A_BYTE * (total or 0)), resources.free_space(self.directory.path)
+        if free is not None and needed > free:
+            shown = f"{resources.shown(free)} are free; the encoded text may need {resources.shown(needed)}"
+            yield {"event": "warning", "message": f"{self.directory.path}: {shown}"}
         # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
         kernels = Background(numbering.prepare)
         kernels.start()
@@ -377,11 +367,11 @@ class _Run:
         model = build_model(vocab, self.config.word2vec, corpus.meta)
         held_out, sentences = self._held_out(corpus, model)
         growth = growing.Growth(self.base, self.config.word2vec, self.config.train.average_base) if self.base else None
-        measured = Measuring(self.config.train, held_out)
+        measured = Measuring(self.config.train, self.scored, held_out)
         schedule = Schedule(corpus, self.config, sentences)
         yield from ({"event": "warning", "message": message} for message in _doubts(corpus.meta))
         if start is not None:
-            fit(model, start)
+            start.fit(model)
             yield from self._changes(start, made_from)
         elif growth:
             lost = growth.begin(model)
@@ -439,13 +429,13 @@ class _Run:
         smaller = "lower word2vec.vector_size or raise word2vec.min_count"
         size = f"a model of {words:,} words and {settings.vector_size} dimensions"
         memory = model_bytes(words, settings.vector_size, bool(settings.hs), settings.negative > 0)
-        resources.check_memory(memory, size, smaller)
+        resources.check_memory(memory + (self.base.size() if self.base else 0), size, smaller)
         arrays = (1 + settings.hs + (settings.negative > 0)) * words * settings.vector_size * 4
-        resources.check_space(folder, 2 * arrays, f"{size}, with a checkpoint,", f"make room, or {smaller}")
+        resources.check_space(folder, arrays, size, f"make room, or {smaller}")
         number = self.config.train.keep_checkpoints + 2  # the best one, and one that is being written
-        there = sum(file.stat().st_size for file in self.directory.checkpoints.rglob("*.npy"))
-        free = shutil.disk_usage(folder).free
-        if (number + 1) * arrays - there > free:
+        there = sum(file.stat().st_size for file in self.directory.checkpoints.glob("[0-9]*/*.npy"))
+        free = resources.free_space(folder)
+        if free is not None and (number + 1) * arrays - there > free:
             yield (
                 f"{folder}: {resources.shown(free)} are free; the model and {number} checkpoints "
                 f"would need {resources.shown((number + 1) * arrays)}"
@@ -454,9 +444,9 @@ class _Run:
     def _held_out(self, corpus: Corpus, model: Any) -> tuple[HeldOut | None, NDArray[np.int64]]:
         """Return the pairs to measure with, and the sentences not to train on, in ascending order."""
         wanted = self.config.train.heldout
-        if isinstance(wanted, str) and wanted != "auto":
+        if isinstance(wanted, str) and wanted != AUTO_HELDOUT:
             return HeldOut(model, loss.read_sentences(wanted, model)), np.zeros(0, dtype=np.int64)
-        sentences = loss.sample(corpus, None if wanted == "auto" else int(wanted), self.config.word2vec.seed)
+        sentences = loss.sample(corpus, None if wanted == AUTO_HELDOUT else int(wanted), self.config.word2vec.seed)
         held_out = HeldOut(model, corpus.sentences(sentences.tolist()))
         return held_out if len(held_out) else None, sentences
 
@@ -467,6 +457,9 @@ class _Run:
         if start.versions != versions():
             made = ", ".join(f"{name} {version}" for name, version in start.versions.items())
             yield {"event": "warning", "message": f"{start.name} was made with {made}; the end may differ in bits"}
+        if not is_as_exact(start.state, made_from):
+            message = "several workers trained it so far, so its end is not exactly repeatable; --force starts over"
+            yield {"event": "warning", "message": f"{start.name}: {message}"}
 
 
 def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:

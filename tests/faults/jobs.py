@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gensim.models
-
 from w2vcli import preprocessing, training
 
 from . import lab
@@ -102,8 +100,3 @@ def _check_output(place: Path) -> None:
 
     lines = gzip.decompress(_output(place)).decode().splitlines()
     assert len(lines) in (1, 400)
-
-
-def window_of(place: Path) -> int:
-    """Return the window that a run's model was trained with."""
-    return int(gensim.models.Word2Vec.load(str(place / "model" / "word2vec.model")).window)

@@ -1,7 +1,8 @@
 /* Lets the n-th change to the files below a folder fail, or kills the process instead: preload it with LD_PRELOAD.
 
    arm(folder, n, error) begins to count, from 1; with error 0 the process is killed. count() says how many there were.
-   A change is: a file opened for writing, a write, a flush to disk, a rename, a removal, a new folder, a new size. */
+   A change is: a file opened for writing, a write, a flush to disk, a rename, a removal, a new folder, a new size.
+   (Not seen are writes from within the C library, as of large arrays that NumPy saves to a file of its own.) */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
