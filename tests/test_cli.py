@@ -444,10 +444,9 @@ def test_options_for_cron(w2v: W2V, lee: Path, tmp_path: Path) -> None:
             [f"w2v: error: --wait: {wrong} is not a time such as 90s, 10m or 2h"],
         )
     result = w2v("train", "none.txt", "-o", tmp_path / "other", "--log-json")
-    assert (result.code, json.loads(result.err)) == (
-        1,
-        {"event": "error", "message": "none.txt: no such file or folder"},
-    )
+    error = json.loads(result.err)
+    assert (result.code, error["event"], error["message"]) == (1, "error", "none.txt: no such file or folder")
+    assert json.loads(w2v("train", "none.txt", "--log-json", "--bogus").err)["message"].startswith("No such option")
 
 
 def test_the_loss_is_shown(w2v: W2V, lee: Path, tmp_path: Path) -> None:
@@ -457,7 +456,7 @@ def test_the_loss_is_shown(w2v: W2V, lee: Path, tmp_path: Path) -> None:
     assert re.search(r"stopped early: the model is the best one, after \d+ epochs \(loss", result.error_lines[-1])
     shown = w2v("info", tmp_path / "run").out
     assert re.search(r"^held-out loss +\d\.\d{4}", shown, re.MULTILINE)
-    assert re.search(r"^best loss +\d\.\d{4}, after \d+ epochs", shown, re.MULTILINE)
+    assert re.search(r"^best checkpoint +loss \d\.\d{4}, after \d+ epochs: .*/00\d+", shown, re.MULTILINE)
 
 
 def test_growing(w2v: W2V, lee: Path, lee_run: Path, tmp_path: Path) -> None:

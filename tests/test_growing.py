@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,14 @@ def test_a_base_that_changes_meanwhile(halves: tuple[Path, Path], tmp_path: Path
         list(iterator)
     with pytest.raises(W2VError, match="the model it grew from is another"):
         training.train(halves[1], tmp_path / "grown", config(), grow_from=base)
+
+
+def test_a_damaged_base(halves: tuple[Path, Path], base: Path, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "damaged")
+    model = tmp_path / "damaged" / "model" / "word2vec.model"
+    model.write_bytes(model.read_bytes()[:-9] + b"123456789")
+    with pytest.raises(W2VError, match=r"its model is damaged: word2vec.model does not match its checksum; its own"):
+        training.train(halves[1], tmp_path / "grown", config(), grow_from=tmp_path / "damaged")
 
 
 def test_all_files_of_a_model_count(halves: tuple[Path, Path], tmp_path: Path) -> None:

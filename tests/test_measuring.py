@@ -116,7 +116,7 @@ def test_scores_that_cannot_be_taken_are_refused_at_once(lee: Path, tmp_path: Pa
         events_of(lee, tmp_path / "run", config(evaluate=[str(tmp_path / "odd.txt")]))
     with pytest.raises(ConfigError, match=r"train.early_stopping: los is neither .* did you mean loss"):
         events_of(lee, tmp_path / "run", config(early_stopping="los"))
-    with pytest.raises(W2VError, match=r"mine.txt: no such file"):
+    with pytest.raises(ConfigError, match=r"train.heldout: mine.txt is not a file, nor a number, nor auto"):
         events_of(lee, tmp_path / "run", config(heldout="mine.txt"))
     with pytest.raises(ConfigError, match="early_stopping: loss needs sentences that are held out"):
         events_of(lee, tmp_path / "run", config(heldout=0, early_stopping="loss"))

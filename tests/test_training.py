@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -255,7 +256,7 @@ def test_sigkill_at_forty_percent(text: Path, tmp_path: Path) -> None:
     assert arrays(tmp_path / "parts") == arrays(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, number: signal.Signals) -> None:
     settings = config({"epochs": 50})
     command = train_command(text, tmp_path / "run", settings)
@@ -267,10 +268,9 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
                 break
         rest = process.stderr.read()
     assert process.returncode == 128 + number, rest
-    assert json.loads(rest.splitlines()[-1]) == {
-        "event": "error",
-        "message": f"{tmp_path}/run: stopped by {number.name}; the same command goes on from here",
-    }
+    error = json.loads(rest.splitlines()[-1])
+    assert error["event"] == "error"
+    assert error["message"] == f"{tmp_path}/run: stopped by {number.name}; the same command goes on from here"
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
 
@@ -640,6 +640,38 @@ def test_a_run_that_vanishes_between_two_checkpoints(text: Path, tmp_path: Path)
     shutil.rmtree(run)
     with pytest.raises(W2VError, match=r"vanished while it was trained|corpus: cannot be read: No such file"):
         list(iterator)
+
+
+def test_what_force_throws_away_is_said(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    cut_after(3, text, run, config())
+    events = list(training.events(text, run, config({"window": 4}), force=True))
+    (warning,) = (event["message"] for event in events if event["event"] == "warning")
+    assert re.search(
+        r"run: \d,\d+ words of an unfinished training are discarded: word2vec.window was 3, now 4$", warning
+    )
+    again = list(training.events(text, run, config({"window": 2}), force=True))
+    assert not [event for event in again if event["event"] == "warning"]  # that one was finished
+
+
+def test_a_finished_run_on_a_full_disk_is_up_to_date(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training.train(text, tmp_path / "run", config())
+
+    def full(*arguments: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    assert last_event(text, tmp_path / "run", config()) == "up to date"
+
+
+def test_an_event_log_full_of_garbage(text: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    training.train(text, run, config())
+    (run / "events.jsonl").write_bytes(b'\xff\xfe\n3\n{"event": 1}\n[]\n' + (run / "events.jsonl").read_bytes())
+    assert describe(run)["state"] == "finished"
+    assert RunDirectory(run).read_events()[0]["event"] != 1
 
 
 def test_out_of_memory(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

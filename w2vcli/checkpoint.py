@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import npy, outputs, seal
+from w2vcli.errors import W2VError
 
 Arrays = Mapping[str, NDArray[Any]]
 _STATE = "state.json"
@@ -77,6 +78,16 @@ def latest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             path.rename(aside)
         damaged.append(f"{path}: damaged checkpoint set aside as {aside.name}: {found}")
     return None, damaged
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """Return the latest checkpoint whose state can be read, without verifying its arrays."""
+    for path in _folders(folder):
+        try:
+            return Checkpoint(path, seal.peek(path, _STATE))
+        except (seal.BrokenSealError, W2VError):
+            continue
+    return None
 
 
 def load(path: Path) -> Checkpoint | str:

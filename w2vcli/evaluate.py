@@ -192,8 +192,9 @@ def metric(name: str, setting: str = "train.evaluate", others: Sequence[str] = (
     file = Path(name)
     if not file.is_file():
         known = [*others, *METRICS]
-        close = difflib.get_close_matches(name, known, 1, 0.3) or known
-        raise ConfigError([f"{setting}: {name} is neither a score nor a file; did you mean {' or '.join(close)}?"])
+        close = difflib.get_close_matches(name, known, 1, 0.4)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        raise ConfigError([f"{setting}: {name} is neither a score nor a file; {hint}"])
     first = next((line for line in _lines(file) if line.strip() and not line.startswith("#")), "")
     fields = first.split("\t")
     if first.startswith(":") or len(first.split()) == 4:

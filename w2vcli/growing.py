@@ -56,9 +56,11 @@ class Base:
             raise W2VError(f"{path}: no such run or model to grow from")
         if not place.is_dir():
             return cls._of(str(path), place, None)
-        about = run.trained()
+        about, damage = run.verified()
         if about is None:
             raise W2VError(f"{path}: no finished run to grow from", "finish it with its own w2v train command first")
+        if damage:
+            raise W2VError(f"{path}: its model is damaged: {damage}", "its own w2v train command makes it again")
         base = cls._of(str(path), run.finished_model(), run.vocab)
         base._check_size(about["config"]["word2vec"]["vector_size"], settings)
         return base

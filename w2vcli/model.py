@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2vcli import formats
+from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
 from w2vcli.run_directory import Event, RunDirectory
@@ -188,7 +188,7 @@ def _describe_run(run: RunDirectory) -> dict[str, Any]:
 
 def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[str, Any]:
     corpus, state = trained["corpus"], trained["state"]
-    position, best, blocks = state["position"], state["course"]["best"], trained["blocks"]
+    position, blocks = state["position"], trained["blocks"]
     early = position["blocks"] < trained["total_blocks"]
     return {
         "model": str(run.finished_model()),
@@ -203,12 +203,22 @@ def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[st
         "held-out loss": trained["loss"],
         "stopped early": f"after {position['blocks'] / blocks:.4g} epochs" if early else None,
         "model of": f"epoch {trained['model_blocks'] / blocks:.4g}" if early else None,
-        f"best {best['of']}" if best else "best": best
-        and f"{best['value']:.4f}, after {best['blocks'] / blocks:.4g} epochs",
+        "best checkpoint": _best_checkpoint(run, trained),
         **{f"drift: {name.replace('_', ' ')}": value for name, value in trained.get("drift", {}).items()},
         **_made_with(state["versions"]),
         "config": _training_settings(Config.model_validate(trained["config"])),
     }
+
+
+def _best_checkpoint(run: RunDirectory, trained: Mapping[str, Any]) -> str | None:
+    """Return what was measured at a checkpoint that is better than the run's end, if there is one."""
+    best = trained["state"]["course"]["best"]
+    if not best or best["blocks"] == trained["state"]["position"]["blocks"]:
+        return None
+    if best["of"] == "loss" and trained["loss"] is not None and best["value"] > trained["loss"]:
+        return None
+    path = checkpoint.path_of(run.checkpoints, best["blocks"])
+    return f"{best['of']} {best['value']:.4f}, after {best['blocks'] / trained['blocks']:.4g} epochs: {path}"
 
 
 def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -222,10 +232,9 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
         words = latest.get("block", {}).get("words", start.get("done_words"))
         goes_on = None
     else:
-        checkpoints = [event for event in events if event["event"] == "checkpoint"]
-        beginning = start.get("resumed_from") or ("the beginning" if start else None)
-        goes_on = checkpoints[-1]["path"] if checkpoints else beginning
-        words = checkpoints[-1]["words"] if checkpoints else start.get("done_words")
+        found = checkpoint.newest(run.checkpoints)
+        goes_on = str(found.folder) if found else "the beginning" if start else None
+        words = found.state["position"]["words"] if found else 0 if start else None
     return {
         "begun": begun and datetime.fromtimestamp(begun, timezone.utc).isoformat(timespec="seconds"),
         "progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else "encoding",

@@ -165,17 +165,19 @@ class RunDirectory:
             os.close(descriptor)
 
     def read_events(self) -> list[Event]:
-        """Return all events so far, in order; a line cut off by a crash is left out."""
+        """Return all events so far, in order; lines that are none, cut off by a crash, say, are left out."""
         try:
-            lines = self.events.read_text(encoding="utf-8").splitlines()
+            lines = self.events.read_bytes().split(b"\n")
         except OSError:
             return []
         events = []
         for line in lines:
             try:
-                events.append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(event, dict) and {"event", "time"} <= event.keys():
+                events.append(event)
         return events
 
 

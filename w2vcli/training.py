@@ -17,14 +17,14 @@ from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outp
 from w2vcli.background import Background
 from w2vcli.config import AUTO_HELDOUT, Config, as_config
 from w2vcli.corpus import Corpus
-from w2vcli.errors import LockedError, W2VError
+from w2vcli.errors import ConfigError, LockedError, W2VError
 from w2vcli.evaluate import Metric
 from w2vcli.gensim_model import build_model
 from w2vcli.loop import Loop
 from w2vcli.loss import HeldOut
 from w2vcli.measuring import Measuring, metrics
 from w2vcli.provenance import Provenance, accepted_changes, differences, provenance, versions
-from w2vcli.resuming import Finished, Start, is_as_exact, is_up_to_date, to_go_on_from
+from w2vcli.resuming import Finished, Start, State, is_as_exact, is_up_to_date, to_go_on_from
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.schedule import Schedule
 from w2vcli.sources import Source, expand, names, total_size
@@ -34,6 +34,7 @@ _LONG_PREPARATION = 1.0  # seconds; imports and kernels from the cache take less
 _LOCK_POLL = 0.2  # seconds
 _IDS_A_BYTE = 0.75  # bytes of ids that a byte of usual text becomes; of compressed text it is more
 _NOT_LOGGED = ("encode", "waiting")
+_LOGGED_IF_POSSIBLE = ("warning", "up to date")  # on a full disk a finished run is still finished
 
 
 def train(
@@ -107,7 +108,7 @@ def events(
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
     `done`: model, vocabulary, seconds, words, loss, best, blocks, model_blocks, stopped_early · `up to date`: model ·
-    `stopped`: reason (asked, time), checkpoint, words, total_words.
+    `stopped`: reason (asked, time; waiting: asked before anything was done), checkpoint, words, total_words.
     """
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     settings = as_config(config)
@@ -116,8 +117,9 @@ def events(
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
     scored = metrics(settings.train)
-    if isinstance(settings.train.heldout, str) and settings.train.heldout != AUTO_HELDOUT:
-        expand([settings.train.heldout])
+    held_out = settings.train.heldout
+    if isinstance(held_out, str) and held_out != AUTO_HELDOUT and not Path(held_out).is_file():
+        raise ConfigError([f"train.heldout: {held_out} is not a file, nor a number, nor auto"])
     base = None if grow_from is None else growing.Base.open(grow_from, settings.word2vec)
     directory = RunDirectory(run)
     inside = [source.name for source in sources if source.is_local and _is_within(Path(source.name), directory.path)]
@@ -135,10 +137,13 @@ def events(
             try:
                 for event in start.events(skipped):
                     event["time"] = time.time()
-                    if event["event"] not in _NOT_LOGGED:
+                    if event["event"] in _LOGGED_IF_POSSIBLE:
+                        log.append_if_possible(event)
+                    elif event["event"] not in _NOT_LOGGED:
                         log.append(event)
                     yield event
             except (W2VError, MemoryError) as error:
+                directory.check_held()  # or else this is why
                 failure = error if isinstance(error, W2VError) else _out_of_memory(directory)
                 log.append_if_possible({"event": "failed", "message": str(failure), "time": time.time()})
                 directory.remove_if_nothing_was_begun()  # the text could not be read, say: as if never begun
@@ -163,12 +168,15 @@ def _lock(directory: RunDirectory, until: float, should_stop: Callable[[], bool]
     said = False
     while (holder := directory.take_lock()) is not None:
         if time.monotonic() >= until:
-            raise LockedError(f"{directory.path}: {holder} is training this run", "--wait 10m waits for it")
+            raise LockedError(
+                f"{directory.path}: {holder} is {'still ' if said else ''}training this run",
+                None if said else "--wait 10m waits for it",
+            )
         if not said:
             said = True
             yield {"event": "waiting", "holder": holder, "time": time.time()}
         if should_stop():
-            yield {"event": "stopped", "reason": "asked", "checkpoint": None, "time": time.time()}
+            yield {"event": "stopped", "reason": "waiting", "checkpoint": None, "time": time.time()}
             return False
         time.sleep(_LOCK_POLL)
         directory.create()  # the other one may have removed it
@@ -232,7 +240,7 @@ class _Run:
             fingerprint = self._new_meta()["fingerprint"]
         made_from = provenance(self.config, fingerprint, self.base.fingerprint if self.base else None)
         if finished and is_up_to_date(latest, finished, made_from, self.force):
-            yield from self._leave_as_it_is(is_as_exact(finished.state, made_from))
+            yield from self._leave_as_it_is(finished.state, made_from)
             return
         start = to_go_on_from(directory.path, latest, finished, made_from, self.force)
         if encoded is None or not self._is_of(encoded, fingerprint):
@@ -244,17 +252,33 @@ class _Run:
                 raise W2VError(f"{names(self.sources)}: is being written to", "run it again when the text is complete")
             self._install_new_corpus()
         self._discard_new_corpus()
-        if start is None or (latest and differences(latest.state.made_from, made_from)):
+        if latest and (start is None or differences(latest.state.made_from, made_from)):
+            yield from self._warn_of_discarded(latest, made_from)
             checkpoint.remove_all(directory.checkpoints)
         outputs.write_text(directory.config, self.config.to_yaml())
         yield from self._train(made_from, start)
+
+    def _warn_of_discarded(self, latest: Start, made_from: Provenance) -> Iterator[Event]:
+        """Say what --force throws away, if it is not merely what a finished model came from."""
+        about = self.directory.trained()
+        if about and State.load(about["state"]).position.blocks >= latest.state.position.blocks:
+            return
+        position, why = latest.state.position, ", ".join(differences(latest.state.made_from, made_from))
+        message = (
+            f"{position.words:,} words of an unfinished training are discarded: {why or 'several workers trained them'}"
+        )
+        yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
 
     def _finished(self) -> Finished | None:
         about, damage = self.directory.verified()
         return Finished(self.directory.finished_model(), about, damage) if about else None
 
-    def _leave_as_it_is(self, exact: bool) -> Iterator[Event]:
+    def _leave_as_it_is(self, state: State, made_from: Provenance) -> Iterator[Event]:
         self._discard_new_corpus()
+        if "word2vec.epochs" in accepted_changes(state.made_from, made_from):
+            message = "it stopped early, and would again; more train.patience lets it go on"
+            yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
+        exact = is_as_exact(state, made_from)
         if not exact:
             message = "several workers trained the model, so it is not exactly repeatable; --force trains it with one"
             yield {"event": "warning", "message": f"{self.directory.path}: {message}"}

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import bench, config, info, preprocess, similar, train, vocab
+from w2vcli.cli import bench, config, info, output, preprocess, similar, train, vocab
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -59,6 +59,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    output.errors_as_json = "--log-json" in arguments
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by the caller

@@ -34,8 +34,10 @@ errors_as_json = False  # set where everything else on stderr is JSON too
 
 def error_line(message: str) -> None:
     """Print one line about an error."""
-    line = json.dumps({"event": "error", "message": message}, ensure_ascii=False) if errors_as_json else None
-    print(line or f"w2v: error: {message}", file=sys.stderr)
+    if errors_as_json:
+        print(json.dumps({"event": "error", "message": message, "time": time.time()}), file=sys.stderr)
+    else:
+        print(f"w2v: error: {message}", file=sys.stderr)
 
 
 def note(message: str) -> None:

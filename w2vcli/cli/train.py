@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from w2vcli.cli import output
 from w2vcli.cli.options import ConfigFile, Overrides, Quiet
 from w2vcli.cli.output import ProgressLine, duration, note, plural, quantity
 from w2vcli.errors import ConfigError, InterruptedRunError
@@ -60,10 +59,9 @@ def train(
 
     Example: w2v train novels.tokens.txt.gz -o runs/novels -c configs/default.yaml --set word2vec.epochs=10
 
-    A finished run that nothing has changed is left as it is; more epochs go on from its end. SIGINT (Ctrl-C) and
-    SIGTERM finish the block, save a checkpoint and exit; a second one exits at once.
+    A finished run that nothing has changed is left as it is; more epochs go on from its end. SIGINT (Ctrl-C),
+    SIGTERM and SIGHUP finish the block, save a checkpoint and exit; a second one exits at once.
     """
-    output.errors_as_json = log_json
     stop = _StopSignal(quiet or log_json)
     wait_seconds, max_seconds = _seconds("--wait", wait), _seconds("--max-time", max_time)
 
@@ -92,6 +90,8 @@ def train(
     if last["event"] == "stopped" and stop.number is not None:
         name = signal.Signals(stop.number).name
         after = "goes on from here" if last["checkpoint"] else "begins again"
+        if last["reason"] == "waiting":
+            raise InterruptedRunError(f"{run}: stopped by {name} while waiting for its other process", stop.number)
         raise InterruptedRunError(f"{run}: stopped by {name}; the same command {after}", stop.number)
 
 
@@ -108,24 +108,25 @@ def _seconds(option: str, value: str | None) -> float | None:
 
 
 class _StopSignal:
-    """Remembers the first SIGINT or SIGTERM for the loop to find; the second one ends the program."""
+    """Remembers the first SIGINT, SIGTERM or SIGHUP for the loop to find; the second one ends the program."""
 
     def __init__(self, quiet: bool) -> None:
         self.number: int | None = None
         self.is_training = False
         self._quiet = quiet
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._catch)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored
+                signal.signal(number, self._catch)
 
     def __call__(self) -> bool:
         return self.number is not None
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            self._say("stopped at once; the last checkpoint counts")
+            self._say("stopped at once; the same command goes on from the last checkpoint, if there is one")
             os._exit(128 + number)  # sys.exit would wait for the threads that train
         self.number = number
-        doing = "finishing the block and saving" if self.is_training else "stopping; there is nothing to save yet"
+        doing = "finishing the block and saving" if self.is_training else "stopping"
         self._say(f"{doing}; once more to stop at once")
 
     def _say(self, message: str) -> None:
