@@ -241,6 +241,17 @@ def test_runs_draw_from_even_and_odd_groups_in_turn() -> None:
     assert sorted(groups[16:]) == sorted(2 * list(range(0, noise.GROUPS, 2)))
 
 
+@pytest.mark.parametrize("run", [1, 3, 4, 16])
+def test_groups_take_turns_in_even_and_in_odd_runs(run: int) -> None:
+    """Of one line's batches every eight in succession draw from the eight different groups of its kind."""
+    lines: tuple[list[int], list[int]] = ([], [])
+    for batch in range(100 * run):
+        lines[batch // run % 2].append(int(kernels._group_of(batch, 3, run, noise.GROUPS)))
+    for line, kind in zip(lines, (1, 0), strict=True):
+        for first in range(len(line) - 8):
+            assert sorted(line[first : first + 8]) == list(range(kind, noise.GROUPS, 2))
+
+
 def test_batches_by_hand() -> None:
     """Of 2,400 words four batches of about 600."""
     lengths = np.array([500, 400, 0, 100, 900, 500])
