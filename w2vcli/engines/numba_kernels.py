@@ -176,7 +176,7 @@ def _next_batch(taken: Any, worker: Any, run: Any, batches: Any) -> Any:
 def _group_of(batch: Any, first: Any, run: Any, groups: Any) -> Any:
     """Return the group that a batch draws its noise from: of an even number in one run, of an odd one in the next.
 
-    The batches of all even runs, or of all odd ones, go through their groups in turn, so that no group comes twice soon.
+    The batches of all even runs, or of all odd ones, go through their groups in turn: no group comes twice soon.
     """
     line, place = batch // run % 2, batch // (2 * run) * run + batch % run
     return (first + 2 * place + line) % groups
