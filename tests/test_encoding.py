@@ -295,5 +295,5 @@ def test_corpus_json_is_readable(tmp_path: Path) -> None:
     meta = json.loads((tmp_path / "corpus" / "corpus.json").read_text())
     assert set(meta) == {
         "fingerprint", "words", "sentences", "distinct", "split", "dropped_words", "dropped", "max_bytes",
-        "undecodable", "punctuated", "sources", "base", "base_words",
+        "undecodable", "punctuated", "sources", "base", "base_words", "checksums",
     }  # fmt: skip

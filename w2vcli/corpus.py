@@ -2,9 +2,9 @@
 
 On disk (`RUN/corpus/`): `identities.npy` int32 (n_words,), all words one sentence after the other, numbered by first
 appearance; `ids.npy` int32 (n_identities,), the id of each of these numbers; `offsets.npy` int64 (n_sentences + 1,),
-where each sentence starts; `corpus.json`, their sums and what they were made from. Ids follow the descending counts
-over the full vocabulary, so training on fewer words is `id < V`. They are known only when all the text is read; putting
-them in when a block is read takes less time than writing the corpus twice.
+where each sentence starts; `corpus.json`, their sums and checksums, and what they were made from. Ids follow the
+descending counts over the full vocabulary, so training on fewer words is `id < V`. They are known only when all the
+text is read; putting them in when a block is read takes less time than writing the corpus twice.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _META = {
     "base",
     "base_words",
     "sources",
+    "checksums",
 }
 
 
@@ -86,17 +87,18 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            self.identities = NpyFile(folder / IDENTITIES_FILE, np.int32)
-            self.offsets = NpyFile(folder / OFFSETS_FILE, np.int64)
-            self._ids = NpyFile(folder / IDS_FILE, np.int32)[:]
             self.meta: dict[str, Any] = json.loads((folder / META_FILE).read_text())
-            if not (len(self._ids) and self._ids.min() >= 0):
-                raise ValueError(f"{IDS_FILE} holds what are no ids")
             if not (isinstance(self.meta, dict) and self.meta.keys() >= _META):
                 raise ValueError(f"{META_FILE} is not what it should be")
+            checksums = self.meta["checksums"]
+            self.identities = NpyFile(folder / IDENTITIES_FILE, np.int32, checksums[IDENTITIES_FILE])
+            self.offsets = NpyFile(folder / OFFSETS_FILE, np.int64, checksums[OFFSETS_FILE])
+            self._ids = NpyFile(folder / IDS_FILE, np.int32, checksums[IDS_FILE])[:]
             if not len(self.identities) == self.offsets[-1:].sum() == self.meta["words"]:
                 raise ValueError("its files do not fit together")
-        except (OSError, ValueError) as error:
+            if not (len(self._ids) and self._ids.min() >= 0):
+                raise ValueError(f"{IDS_FILE} holds what are no ids")
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise W2VError(f"{folder}: not an encoded corpus: {error}", "remove it to encode the text again") from error
 
     def block_bounds(self, block_words: int) -> Offsets:
@@ -147,6 +149,8 @@ class Corpus:
     def _read(self, file: NpyFile, first: int, last: int) -> NDArray[Any]:
         try:
             return file[first:last]
+        except ValueError as error:
+            raise self._damaged() from error
         except OSError as error:
             raise W2VError(f"{self._folder}: cannot be read: {error.strerror or error}") from error
 

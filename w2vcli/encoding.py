@@ -312,7 +312,10 @@ def encode(
             sentences = offsets.size - 1
         finished = _finished(counter, sources)
         dropped = counter.merger.dropped_words
-        npy.save(temporary / IDS_FILE, _put_in(finished, temporary / IDENTITIES_FILE) if dropped else finished.ids)
+        ids, checked = finished.ids, identities.checksums.found()
+        if dropped:
+            ids, checked = _put_in(finished, temporary / IDENTITIES_FILE)
+        npy.save(temporary / IDS_FILE, ids)
         with outputs.atomic_file(vocab_path) as stream:
             stream.write(finished.table)
         meta = {
@@ -325,6 +328,11 @@ def encode(
             "dropped": counter.merger.dropped,
             "max_bytes": max_bytes,
             **_doubts(finished),
+            "checksums": {
+                IDENTITIES_FILE: checked,
+                OFFSETS_FILE: offsets.checksums.found(),
+                IDS_FILE: npy.checksums(ids),
+            },
             "base": None,
             "base_words": 0,
             "sources": stamps if None not in stamps else None,
@@ -332,17 +340,18 @@ def encode(
         (temporary / META_FILE).write_text(json.dumps(meta, indent=1) + "\n")
 
 
-def _put_in(finished: Finished, path: Path) -> Ids:
-    """Put ids in for the identities in a file, and return the ids of what is in it now: each is its own.
+def _put_in(finished: Finished, path: Path) -> tuple[Ids, list[int]]:
+    """Put ids in for the identities in a file; return the ids of what is in it now, each its own, and its checksums.
 
     For dropped words, whose identities are never given again: the table of all would grow with the text.
     """
-    identities = NpyFile(path, np.int32)
+    identities, checked = NpyFile(path, np.int32), npy.Checksums()
     for first in range(0, len(identities), _FLUSH_WORDS):
         piece = identities[first : first + _FLUSH_WORDS]
         renumber(piece, finished.ids)
         identities.overwrite(first, piece)
-    return np.arange(len(finished.counts) + 1, dtype=np.int32)
+        checked.add(piece.data.cast("B"))
+    return np.arange(len(finished.counts) + 1, dtype=np.int32), checked.found()
 
 
 class _Flusher:

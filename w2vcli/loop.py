@@ -291,7 +291,7 @@ class Loop:
             "blocks": self._schedule.blocks,
             "loss": self._loss,
             "config": self._config.model_dump(),
-            "corpus": self._corpus.meta,
+            "corpus": {name: value for name, value in self._corpus.meta.items() if name != "checksums"},
             "vocabulary": len(self._model.wv),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
