@@ -17,6 +17,15 @@ from .conftest import skip
 ROOT = Path(__file__).parent.parent
 
 
+# ways to mount a disk that nobody else sees: as any user, or as root
+ALONE = (["unshare", "--user", "--map-root-user", "--mount"], ["unshare", "--mount"])
+
+
+def may(*command: str) -> bool:
+    """Return whether a command is there and succeeds."""
+    return bool(shutil.which(command[0])) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def outcome(*command: str | Path, **environment: str) -> Any:
     """Run a program and return the JSON object it prints."""
     done = subprocess.run(
@@ -56,11 +65,11 @@ def test_every_change_to_the_disk_may_fail(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    alone = ["unshare", "--user", "--map-root-user", "--mount"]
     mounted = tmp_path / "mounted"
     mounted.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "none", str(mounted)]
-    if shutil.which("unshare") is None or subprocess.run([*alone, *mount], capture_output=True, check=False).returncode:
+    alone = next((way for way in ALONE if may(*way, *mount)), None)
+    if alone is None:
         skip("filling a disk needs Linux, and leave to mount one of its own")
     program = f'{" ".join(mount)} && "$0" -m tests.faults.full {mounted} {tmp_path / "runs"} 3'
     found = outcome(*alone, "sh", "-c", program, sys.executable)
