@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from gensim.models import Word2Vec as GensimWord2Vec
 
-from w2vcli import background, resources, training
+from w2vcli import background, checkpoint, resources, training
 from w2vcli.config import Config, resolve
 from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
@@ -273,6 +273,26 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
     assert error["message"] == f"{tmp_path}/run: stopped by {number.name}; the same command goes on from here"
     assert RunDirectory(tmp_path / "run").read_events()[-1]["event"] == "stopped"
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
+
+
+def test_a_second_signal_stops_at_once_and_the_last_checkpoint_is_good(lee: Path, tmp_path: Path) -> None:
+    """In the middle of a slow block."""
+    run, settings = tmp_path / "run", config({"vector_size": 300, "window": 50, "negative": 500}, engine="reference")
+    settings["train"] |= {"block_words": 100, "checkpoint_every": "1 words", "heldout": 0}
+    with subprocess.Popen(train_command(lee, run, settings), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if '"event": "checkpoint"' in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    found, damaged = checkpoint.latest(run / "checkpoints")
+    assert found is not None
+    assert not damaged
+    assert found.arrays()["vectors"].shape[1] == 300
+    assert not (run / "model").exists()
 
 
 def test_signals_while_standard_input_is_awaited(tmp_path: Path) -> None:
