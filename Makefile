@@ -101,7 +101,7 @@ TORTURE = build/torture
 KILLS ?= 1000
 
 .PHONY: torture
-torture: $(VENV)/installed-dev  ## kill training a thousand times, fail every write, fill the disk; half an hour
+torture: $(VENV)/installed-dev  ## kill training a thousand times, fail every write, fill the disk; a quarter of an hour
 	rm -rf $(TORTURE) && mkdir -p $(TORTURE)/mounted
 	$(BIN)/python -m tests.faults.torture $(TORTURE)/killed $(KILLS)
 	cc -shared -fPIC -O1 -o $(TORTURE)/shim.so tests/faults/shim.c -ldl
