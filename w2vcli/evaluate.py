@@ -51,7 +51,8 @@ def _ids(vectors: Any) -> dict[str, int]:
     return {word.upper(): number for number, word in reversed(list(enumerate(words)))}
 
 
-def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows (n, d) divided by their lengths; a row of zeros stays one."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny))
 
 
@@ -78,7 +79,7 @@ def analogies(vectors: Any, questions: Sequence[list[str]] | None = None) -> Sco
     ]
     if not asked:
         return Score(None, 0)
-    units = _units(vectors.vectors[: len(words)])
+    units = unit_rows(vectors.vectors[: len(words)])
     right = sum(
         int(_right(units, same, np.array(asked[first : first + _QUESTIONS_AT_ONCE])).sum())
         for first in range(0, len(asked), _QUESTIONS_AT_ONCE)
@@ -132,7 +133,7 @@ def word_pairs(vectors: Any, pairs: Pairs) -> Score:
     if len(known) < 2:
         return Score(None, len(known))
     places = np.array([pair[:2] for pair in known])
-    first, second = (_units(vectors.vectors[place]) for place in places.T)
+    first, second = (unit_rows(vectors.vectors[place]) for place in places.T)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about vectors that are all alike; they have no correlation
         value = float(spearmanr([judged for *_, judged in known], np.einsum("ij,ij->i", first, second)).statistic)

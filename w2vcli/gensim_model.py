@@ -1,4 +1,4 @@
-"""The Gensim model that is trained: how it begins, what its arrays are, and how it is saved."""
+"""The Gensim model that is trained: how it begins, what its arrays are, and how they are put back or read again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2vcli import formats
 from w2vcli.config import Word2Vec
 from w2vcli.errors import W2VError
 from w2vcli.vocab import Vocab
@@ -80,6 +81,4 @@ def read_arrays(model_file: Path) -> Arrays:
     Raises:
         W2VError: when it cannot be read.
     """
-    from w2vcli import formats
-
     return arrays_of(formats.read(str(model_file)))

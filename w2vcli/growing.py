@@ -26,6 +26,7 @@ from w2vcli import formats, npy, outputs
 from w2vcli.config import Word2Vec
 from w2vcli.corpus import IDS_FILE, META_FILE
 from w2vcli.errors import W2VError
+from w2vcli.evaluate import unit_rows
 from w2vcli.run_directory import RunDirectory
 from w2vcli.vocab import Vocab
 
@@ -144,10 +145,10 @@ def merge(base: Base, old: Vocab, corpus: Path, vocab_path: Path) -> None:
     merged, ids = merged_vocab(old, new)
     with outputs.translated_errors(corpus):
         of_identity = np.load(corpus / IDS_FILE, allow_pickle=False)
-        ids = np.append(ids, np.int32(len(merged)))  # words that vocab_memory dropped stay last
-        npy.save(corpus / IDS_FILE, ids[of_identity])
+        ids = np.append(ids, np.int32(len(merged)))[of_identity]  # words that vocab_memory dropped stay last
+        npy.save(corpus / IDS_FILE, ids)
         meta = json.loads((corpus / META_FILE).read_text())
-        meta["checksums"][IDS_FILE] = npy.checksums(ids[of_identity])
+        meta["checksums"][IDS_FILE] = npy.checksums(ids)
         meta |= {"distinct": len(merged), "base": base.fingerprint, "base_words": int(old.counts.sum())}
         outputs.write_text(corpus / META_FILE, json.dumps(meta, indent=1) + "\n")
     outputs.write_text(vocab_path, merged.table())
@@ -246,7 +247,7 @@ def drift(model: Any, old: Any) -> dict[str, Any]:
             for first, last in _parts(len(mine))
         ]
     )
-    after, before = _units(model.wv.vectors[mine[:_CANDIDATES]]), _units(old.wv.vectors[theirs[:_CANDIDATES]])
+    after, before = unit_rows(model.wv.vectors[mine[:_CANDIDATES]]), unit_rows(old.wv.vectors[theirs[:_CANDIDATES]])
     furthest = int(movement.argmax())
     return {
         "old_words": len(mine),
@@ -264,11 +265,7 @@ def _parts(size: int) -> list[tuple[int, int]]:
 
 def _distances(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return 1 - cosine similarity of each row and the other."""
-    return np.asarray(1 - np.einsum("ij,ij->i", _units(rows), _units(others), dtype=np.float64))
-
-
-def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny))
+    return np.asarray(1 - np.einsum("ij,ij->i", unit_rows(rows), unit_rows(others), dtype=np.float64))
 
 
 def _share_changed(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
