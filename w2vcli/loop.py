@@ -115,7 +115,13 @@ class Loop:
                 saved = self.state.position.words, time.monotonic()
             if reason:
                 path = checkpoint.path_of(self._directory.checkpoints, self.state.position.blocks)
-                yield {"event": "stopped", "reason": reason, "checkpoint": str(path), **self._progress()}
+                yield {
+                    "event": "stopped",
+                    "reason": reason,
+                    "checkpoint": str(path),
+                    "words": self.state.position.words,
+                    "total_words": self._schedule.total_words,
+                }
                 return True
         return False
 
@@ -211,9 +217,6 @@ class Loop:
         position = self.state.position
         return {"epochs": round(position.blocks / self._schedule.blocks, 4), "words": position.words}
 
-    def _progress(self) -> Event:
-        return {"words": self.state.position.words, "total_words": self._schedule.total_words}
-
     # ------------------------------------------------------------ saving
 
     def _is_checkpoint_due(self, saved_words: int, saved_time: float) -> bool:
@@ -261,8 +264,9 @@ class Loop:
         about = self._growth.finish(self._model) if self._growth else {}
         if "drift" in about:
             yield {"event": "drift", **about["drift"]}
-        self._loss = self._measuring.loss(self._model)
         altered = model_blocks != last or bool(self._growth and self._growth.averages)
+        if altered or self._loss_blocks != last:
+            self._loss = self._measuring.loss(self._model)
         self._save_model(about | {"is_last_state": not altered, "model_blocks": model_blocks})
         yield {
             "event": "done",
