@@ -248,6 +248,10 @@ class Train(_Section):
         """Return the interval in raw words, or None where it is not an amount."""
         return amount(self.checkpoint_every or "", "word")
 
+    def heldout_file(self) -> str | None:
+        """Return the file of held-out sentences, or None where they are a sample."""
+        return self.heldout if isinstance(self.heldout, str) and self.heldout != AUTO_HELDOUT else None
+
     def evaluate_words(self) -> int | None:
         """Return the words between two measurements, or None where it is epochs."""
         return amount(self.evaluate_every, "word")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,8 @@ def events(
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
     scored = metrics(settings.train)
-    held_out = settings.train.heldout
-    if isinstance(held_out, str) and held_out != AUTO_HELDOUT and not Path(held_out).is_file():
+    held_out = settings.train.heldout_file()
+    if held_out is not None and not Path(held_out).is_file():
         raise ConfigError([f"train.heldout: {held_out} is not a file, nor a number, nor auto"])
     base = None if grow_from is None else growing.Base.open(grow_from, settings.word2vec)
     directory = RunDirectory(run)
@@ -230,7 +230,7 @@ class _Run:
             damaged = f"{finished.model_file.parent}: the model is damaged and is made again: {finished.damage}"
             warnings.append(damaged)
         warnings += (f"{name}: skipped, it is no text" for name in skipped)
-        yield from ({"event": "warning", "message": message} for message in warnings)
+        yield from _warnings(warnings)
         encoded = self._encoded()
         fingerprint = self._known_fingerprint(finished.about["corpus"] if finished else None, encoded)
         if fingerprint is None:
@@ -267,7 +267,7 @@ class _Run:
         message = (
             f"{position.words:,} words of an unfinished training are discarded: {why or 'several workers trained them'}"
         )
-        yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
+        yield from _warnings([f"{self.directory.path}: {message}"])
 
     def _finished(self) -> Finished | None:
         about, damage = self.directory.verified()
@@ -277,11 +277,11 @@ class _Run:
         self._discard_new_corpus()
         if "word2vec.epochs" in accepted_changes(state.made_from, made_from):
             message = "it stopped early, and would again; more train.patience lets it go on"
-            yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
+            yield from _warnings([f"{self.directory.path}: {message}"])
         exact = is_as_exact(state, made_from)
         if not exact:
             message = "several workers trained the model, so it is not exactly repeatable; --force trains it with one"
-            yield {"event": "warning", "message": f"{self.directory.path}: {message}"}
+            yield from _warnings([f"{self.directory.path}: {message}"])
         with outputs.translated_errors(self.directory.model_file):
             os.utime(self.directory.model_file)  # newer than its corpus again, so that Make is content
         if not self.directory.config.exists():
@@ -336,7 +336,7 @@ class _Run:
         needed, free = int(_IDS_A_BYTE * (total or 0)), resources.free_space(self.directory.path)
         if free is not None and needed > free:
             shown = f"{resources.shown(free)} are free; the encoded text may need {resources.shown(needed)}"
-            yield {"event": "warning", "message": f"{self.directory.path}: {shown}"}
+            yield from _warnings([f"{self.directory.path}: {shown}"])
         # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
         kernels = Background(numbering.prepare)
         kernels.start()
@@ -386,20 +386,19 @@ class _Run:
         self._preparation.start()
         corpus = Corpus(self.directory.corpus)
         vocab = self._vocab(corpus)
-        yield from ({"event": "warning", "message": message} for message in self._resource_warnings(len(vocab)))
+        yield from _warnings(self._resource_warnings(len(vocab)))
         yield from self._wait(self._preparation)
         model = build_model(vocab, self.config.word2vec, corpus.meta)
         held_out, sentences = self._held_out(corpus, model)
         growth = growing.Growth(self.base, self.config.word2vec, self.config.train.average_base) if self.base else None
         measured = Measuring(self.config.train, self.scored, held_out)
         schedule = Schedule(corpus, self.config, sentences)
-        yield from ({"event": "warning", "message": message} for message in _doubts(corpus.meta))
+        yield from _warnings(_doubts(corpus.meta))
         if start is not None:
             start.fit(model)
             yield from self._changes(start, made_from)
         elif growth:
-            lost = growth.begin(model)
-            yield from ({"event": "warning", "message": f"{growth.base.name}: {message}"} for message in lost)
+            yield from _warnings(f"{growth.base.name}: {message}" for message in growth.begin(model))
         loop = Loop(
             self.config,
             self.engine,
@@ -467,9 +466,9 @@ class _Run:
 
     def _held_out(self, corpus: Corpus, model: Any) -> tuple[HeldOut | None, NDArray[np.int64]]:
         """Return the pairs to measure with, and the sentences not to train on, in ascending order."""
-        wanted = self.config.train.heldout
-        if isinstance(wanted, str) and wanted != AUTO_HELDOUT:
-            return HeldOut(model, loss.read_sentences(wanted, model)), np.zeros(0, dtype=np.int64)
+        file, wanted = self.config.train.heldout_file(), self.config.train.heldout
+        if file is not None:
+            return HeldOut(model, loss.read_sentences(file, model)), np.zeros(0, dtype=np.int64)
         sentences = loss.sample(corpus, None if wanted == AUTO_HELDOUT else int(wanted), self.config.word2vec.seed)
         held_out = HeldOut(model, corpus.sentences(sentences.tolist()))
         return held_out if len(held_out) else None, sentences
@@ -480,10 +479,14 @@ class _Run:
             yield {"event": "changed", "settings": changed}
         if start.versions != versions():
             made = ", ".join(f"{name} {version}" for name, version in start.versions.items())
-            yield {"event": "warning", "message": f"{start.name} was made with {made}; the end may differ in bits"}
+            yield from _warnings([f"{start.name} was made with {made}; the end may differ in bits"])
         if not is_as_exact(start.state, made_from):
             message = "several workers trained it so far, so its end is not exactly repeatable; --force starts over"
-            yield {"event": "warning", "message": f"{start.name}: {message}"}
+            yield from _warnings([f"{start.name}: {message}"])
+
+
+def _warnings(messages: Iterable[str]) -> Iterator[Event]:
+    return ({"event": "warning", "message": message} for message in messages)
 
 
 def _doubts(meta: Mapping[str, Any]) -> Iterator[str]:
