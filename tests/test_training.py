@@ -30,6 +30,8 @@ from w2vcli.model import describe, load
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import expand
 
+from .faults.lab import cut_after
+
 Settings = dict[str, dict[str, Any]]
 
 
@@ -553,19 +555,6 @@ def test_one_worker_asked_for_after_several(text: Path, tmp_path: Path, finished
     assert any(event.get("resumed_from") for event in events)
     training.train(text, tmp_path / "whole", one)
     assert arrays(run) == arrays(tmp_path / "whole")
-
-
-def cut_after(blocks: int, text: Path, run: Path, settings: Settings, **more: Any) -> None:
-    """Train so many blocks, save a checkpoint, and stop."""
-    seen: list[str] = []
-    training.train(
-        text,
-        run,
-        settings,
-        progress=lambda event: seen.append(event["event"]),
-        should_stop=lambda: seen.count("block") >= blocks,
-        **more,
-    )
 
 
 def test_going_back_to_one_worker_comes_to_an_end(text: Path, tmp_path: Path) -> None:

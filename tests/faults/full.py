@@ -1,4 +1,4 @@
-"""Fill the disk to every degree: `full.py MOUNTED HOME`, MOUNTED an empty tmpfs of a few megabytes.
+"""Fill the disk to every degree: `full.py MOUNTED HOME`, MOUNTED an empty tmpfs with room for the jobs.
 
 Each job is done with one page free, with two, and so on until there is enough; so that space runs out at every write
 in turn. What must hold then is what `injected` says. Prints a JSON object with what happened.

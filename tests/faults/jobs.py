@@ -50,14 +50,7 @@ def jobs(home: Path) -> list[Job]:
 
     finished, cut = home / "finished", home / "cut"
     training.train(one, finished, plain)
-    blocks: list[str] = []
-    training.train(
-        one,
-        cut,
-        plain,
-        progress=lambda event: blocks.append(event["event"]),
-        should_stop=lambda: blocks.count("block") >= 3,
-    )
+    lab.cut_after(3, one, cut, plain)
 
     def run(name: str, before: Path | None, *arguments: Any, **keywords: Any) -> Job:
         def work(place: Path) -> None:

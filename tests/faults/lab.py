@@ -13,7 +13,7 @@ from typing import Any
 import gensim.models
 import numpy as np
 
-from w2vcli import checkpoint, loss, numbering, seal
+from w2vcli import checkpoint, loss, numbering, seal, training
 from w2vcli.config import Word2Vec, resolve
 from w2vcli.corpus import Corpus
 from w2vcli.engines import create
@@ -47,6 +47,19 @@ def settings(engine: str = "numba", workers: int = 1, **more: Any) -> Settings:
     word2vec = {"workers": workers, "vector_size": 50, "epochs": 2, "min_count": 1, "sg": 1, "window": 2}
     train = {"engine": engine, "block_words": 800, "checkpoint_every": "1 words", "keep_checkpoints": 2, **more}
     return {"word2vec": word2vec, "train": train}
+
+
+def cut_after(blocks: int, text: Path, run: Path, settings: Settings, **more: Any) -> None:
+    """Train so many blocks, save a checkpoint, and stop."""
+    seen: list[str] = []
+    training.train(
+        text,
+        run,
+        settings,
+        progress=lambda event: seen.append(event["event"]),
+        should_stop=lambda: seen.count("block") >= blocks,
+        **more,
+    )
 
 
 # ---------------------------------------------------------------- work in another process
