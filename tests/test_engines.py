@@ -9,7 +9,7 @@ import pytest
 from gensim.models import Word2Vec as GensimWord2Vec
 
 from w2vcli import engines
-from w2vcli.config import Config, Word2Vec
+from w2vcli.config import Config, Train, Word2Vec
 from w2vcli.corpus import Block
 from w2vcli.engines import ENGINES, Engine, reference
 from w2vcli.engines.numba_engine import NumbaEngine
@@ -18,13 +18,22 @@ from w2vcli.errors import ConfigError
 from w2vcli.gensim_model import build_model
 from w2vcli.vocab import Vocab, noise_probabilities
 
+from .conftest import need
 
-@pytest.fixture(params=[*ENGINES, "numba, 8 lanes", "numba, 16 lanes", "reference, shared noise"])
+REFERENCES = ["reference, window", "reference, batch"]
+
+
+@pytest.fixture(params=[*ENGINES, "numba, 8 lanes", "numba, 16 lanes", "torch, batches of 7", *REFERENCES])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every engine, and the variants that one machine's default would leave untried."""
+    name, *variant = request.param.split(", ")
+    if name == "torch":
+        need("torch", "'w2vcli[torch]'")
     if "lanes" in request.param:
-        return NumbaEngine(int(request.param.split()[1]))
-    return ReferenceEngine(shared_noise=True) if "shared" in request.param else engines.create(request.param)
+        return NumbaEngine(int(variant[0].split()[0]))
+    if name == "torch" and variant:
+        return engines.create("torch", Train(batch_size=7))
+    return ReferenceEngine(variant[0]) if variant else engines.create(name)
 
 
 def block_of(sentences: list[list[int]]) -> Block:
@@ -57,6 +66,18 @@ def sigmoid_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         monkeypatch.setattr("w2vcli.engines.reference.sigmoid", table_sigmoid)
 
 
+def reference_of(engine: Engine) -> Engine:
+    """Return the reference that steps as an engine does, which has trained already."""
+    return ReferenceEngine(engine.capabilities.at_once, getattr(engine, "batch_size", 1))
+
+
+def train(engine: Engine, model: GensimWord2Vec, block: Block, alpha: float, alpha_end: float, seed: int = 1) -> int:
+    """Train a block, so that the model's arrays are up to date after it."""
+    trained = engine.train_block(model, block, alpha, alpha_end, np.random.default_rng(seed))
+    engine.sync(model)
+    return trained
+
+
 def test_new_models_start_as_word2vec_does() -> None:
     model = model_of([3, 2, 1], vector_size=50, seed=3)
     assert model.wv.vectors.shape == (3, 50)
@@ -76,23 +97,27 @@ def test_one_step_worked_out_by_hand(engine: Engine) -> None:
     0.5 * (0 - 1/2) * u = -u/4, and then once more: with its dot now -|u|^2/4, or, where the noise is shared and every
     pair starts from the old rows, the same -u/4.
     Centre w0, context w1: output w0 has label 1, and the noise w0 is the centre itself, so it is dropped.
+    In batches noise that is one of the pair is drawn again, in vain here, so only the labels of 1 count, both found
+    from the outputs that are 0.
     """
     model = model_of(CERTAIN_COUNTS, vector_size=2, **CERTAIN_NOISE)
     u0, u1, zero = np.array([0.4, 0.2]), np.array([-0.1, 0.3]), np.zeros(2)
     model.wv.vectors[:] = [u0, u1, zero]
-    trained = engine.train_block(model, block_of([[1, 0]]), 0.5, 0.5, np.random.default_rng(1))
+    trained = train(engine, model, block_of([[1, 0]]), 0.5, 0.5)
     assert trained == 2
     s = reference.sigmoid
     half = s(0.0)
     assert half == pytest.approx(0.5, abs=0.01)
     out1 = 0.5 * (1 - half) * u0
     out0 = 0.5 * (0 - half) * u0
-    if engine.capabilities.shared_noise:
+    if engine.capabilities.at_once == "batch":
+        out0 = np.zeros(2)
+    elif engine.capabilities.at_once == "window":
         out0 = out0 * 2
     else:
         again = 0.5 * (0 - s(float(u0 @ out0)))
         out0, u0 = out0 + again * u0, u0 + again * out0
-    g = 0.5 * (1 - s(float(u1 @ out0)))
+    g = 0.5 * (1 - s(float(u1 @ out0)))  # where out0 is still 0, u1 stays
     u1, out0 = u1 + g * out0, out0 + g * u1
     np.testing.assert_allclose(model.wv.vectors, [u0, u1, zero], atol=1e-6)
     np.testing.assert_allclose(model.syn1neg, [out0, out1, zero], atol=1e-6)
@@ -106,11 +131,11 @@ def test_agrees_with_the_reference(engine: Engine, options: dict[str, Any], vect
         return
     block = block_of([[0, 1, 2], [1, 0], [2, 0, 1, 2]] * 60)
     models = []
-    for one in (engine, ReferenceEngine(engine.capabilities.shared_noise)):
+    for is_reference in (False, True):
         models.append(model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, **options}, vector_size=vector_size))
-        one.train_block(models[-1], block, 0.02, 0.02, np.random.default_rng(1))
+        train(reference_of(engine) if is_reference else engine, models[-1], block, 0.02, 0.02)
     movement = np.abs(models[1].syn1neg).max()
-    assert movement > 0.2
+    assert movement > 0.05
     np.testing.assert_allclose(models[0].wv.vectors, models[1].wv.vectors, atol=2e-5)
     np.testing.assert_allclose(models[0].syn1neg, models[1].syn1neg, atol=2e-5)
 
@@ -199,7 +224,7 @@ def test_same_seed_same_bits(engine: Engine) -> None:
         ends = []
         for seed in (1, 1, 2):
             model = model_of(counts, sample=0.01, **settings)
-            engine.train_block(model, block, 0.05, 0.02, np.random.default_rng(seed))
+            train(engine, model, block, 0.05, 0.02, seed)
             ends.append(state(model))
         assert ends[0] == ends[1] != ends[2], settings
 
@@ -210,7 +235,7 @@ def test_every_setting_it_claims_trains(engine: Engine) -> None:
         for extra in ({"shrink_windows": False}, {"ns_exponent": 0.0}, {"cbow_mean": 0}, {"sample": 0.001}):
             model = model_of(counts, **settings, **extra)
             before = state(model)
-            trained = engine.train_block(model, block, 0.05, 0.02, np.random.default_rng(1))
+            trained = train(engine, model, block, 0.05, 0.02)
             assert all(a != b for a, b in zip(before, state(model), strict=True)), (settings, extra)
             assert np.isfinite(model.wv.vectors).all()
             assert trained == len(block) if model.sample == 0 else trained < len(block)
@@ -222,7 +247,7 @@ def test_subsampling_keeps_the_stated_share(engine: Engine) -> None:
     from w2vcli.vocab import keep_probabilities
 
     expected = (keep_probabilities(np.array(counts), 0.02) * counts).sum()
-    trained = np.mean([engine.train_block(model, block, 0.01, 0.01, np.random.default_rng(i)) for i in range(3)])
+    trained = np.mean([train(engine, model, block, 0.01, 0.01, i) for i in range(3)])
     assert trained == pytest.approx(expected, rel=0.03)
 
 
@@ -230,16 +255,14 @@ def test_subsampling_keeps_the_stated_share(engine: Engine) -> None:
 def test_blocks_with_nothing_to_learn(engine: Engine, sentences: list[list[int]]) -> None:
     model = model_of([5, 4])
     before = state(model)
-    assert engine.train_block(model, block_of(sentences), 0.05, 0.02, np.random.default_rng(1)) == sum(
-        map(len, sentences)
-    )
+    assert train(engine, model, block_of(sentences), 0.05, 0.02) == sum(map(len, sentences))
     assert state(model) == before
 
 
 def test_settings_of_the_model_are_left_alone(engine: Engine) -> None:
     counts, block, _ = planted()
     model = model_of(counts, alpha=0.03, min_alpha=0.001, epochs=7)
-    engine.train_block(model, block, 0.02, 0.01, np.random.default_rng(1))
+    train(engine, model, block, 0.02, 0.01)
     assert (model.alpha, model.min_alpha, model.epochs) == (0.03, 0.001, 7)
     assert len(model.lifecycle_events) < 5
 
@@ -248,7 +271,7 @@ def test_alpha_may_fall_to_zero(engine: Engine) -> None:
     counts, block, _ = planted()
     model = model_of(counts, min_alpha=0.0)
     before = state(model)
-    engine.train_block(model, block, 1e-30, 0.0, np.random.default_rng(1))
+    train(engine, model, block, 1e-30, 0.0)
     assert state(model)[0] == before[0]
 
 

@@ -91,7 +91,7 @@ def test_tiles_and_padding(lanes: int, negative: int, vector_size: int) -> None:
     assert tiles * tile >= 1 + negative
     block = block_of([[0, 1, 2], [1, 0], [2, 0, 1, 2]] * 5)
     ends: list[Any] = []
-    for engine in (NumbaEngine(lanes), ReferenceEngine(shared_noise=True)):
+    for engine in (NumbaEngine(lanes), ReferenceEngine("window")):
         model = model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, "negative": negative}, vector_size=vector_size)
         engine.train_block(model, block, 0.03, 0.03, np.random.default_rng(1))
         ends.append(model)
@@ -276,7 +276,7 @@ def test_a_word_twice_in_the_window() -> None:
     differences = []
     for alpha in (0.04, 0.02):
         ends = []
-        for engine in (NumbaEngine(), ReferenceEngine(shared_noise=True)):
+        for engine in (NumbaEngine(), ReferenceEngine("window")):
             model = model_of(CERTAIN_COUNTS, **CERTAIN_NOISE, vector_size=4, seed=3)
             model.wv.vectors[:] *= 10
             model.syn1neg[:] = model.wv.vectors[::-1]

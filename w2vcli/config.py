@@ -145,8 +145,32 @@ class Train(_Section):
 
     engine: str = _setting(
         "auto",
-        "What updates the vectors: numba (fastest; negative sampling), gensim (every setting), reference (NumPy, for "
-        "study), or auto: numba where it can, else gensim.",
+        "What updates the vectors: numba (fastest; negative sampling), gensim (every setting), torch (PyTorch, also on "
+        "GPUs), reference (NumPy, for study), or auto: the first of them that can.",
+    )
+    device: str = _setting(
+        "auto",
+        "Where the torch engine trains: cpu, cuda, cuda:1 (the second one), mps, or auto: a GPU if there is one.",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+    )
+    batch_size: int | None = _setting(
+        None,
+        "Pairs (with CBOW: windows) that the torch engine steps at once. null: as many as there are "
+        "words in the vocabulary, but no more than 1024 on a CPU, 16384 on a GPU.",
+        "256 to 65536",
+        ge=1,
+    )
+    optimizer: Literal["sgd", "sparse_adam", "adagrad"] = _setting(
+        "sgd", "How the torch engine steps; sgd is Word2Vec's own way.", "sgd"
+    )
+    shared_negatives: int = _setting(
+        0,
+        "Noise words that all pairs of the torch engine's batch share, which is faster; 0: each has its own.",
+        "0, or 64 for a batch of 1024",
+        ge=0,
+    )
+    fused: bool = _setting(
+        False, "The torch engine trains skip-gram with one Triton kernel, on CUDA devices; batch_size is not used."
     )
     block_words: int = _setting(
         1_000_000,

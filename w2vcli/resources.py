@@ -77,6 +77,13 @@ def _reclaimable() -> int:
     return 0
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def shown(size: int) -> str:
     """Return a number of bytes for people.
 

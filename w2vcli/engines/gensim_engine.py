@@ -9,10 +9,10 @@ import numpy as np
 
 from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block
-from w2vcli.engines import Capabilities
+from w2vcli.engines import Capabilities, Engine
 
 
-class GensimEngine:
+class GensimEngine(Engine):
     """Trains with `gensim.models.Word2Vec.train`: every Word2Vec setting, any number of threads."""
 
     capabilities = Capabilities(sg=True, cbow=True, hs=True, ns=True, threads=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block
-from w2vcli.engines import Capabilities, noise
+from w2vcli.engines import Capabilities, Engine, noise
 from w2vcli.engines import numba_kernels as kernels
 from w2vcli.engines.vector_code import native_lanes
 from w2vcli.vocab import keep_probabilities, noise_probabilities
@@ -53,10 +53,10 @@ class _Prepared:
         return self.model is model and same_arrays and self.settings == _settings(model)
 
 
-class NumbaEngine:
+class NumbaEngine(Engine):
     """Trains with kernels compiled for this processor, in any number of threads."""
 
-    capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=True, shared_noise=True)
+    capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=True, at_once="window")
 
     def __init__(self, lanes: int | None = None) -> None:
         self._lanes = lanes or native_lanes()

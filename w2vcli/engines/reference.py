@@ -15,36 +15,52 @@ Around the pair:
     two matrices         input (V, d), drawn uniformly from +-0.5/d; output (V, d), zero
     learning rate        linear between the block's two ends, constant within a sentence
 
-Skip-gram draws noise for every pair, or, with `shared_noise`, once for a centre: then all pairs of the window share
-it, and all are stepped from the same old rows.
+What is stepped at once (`at_once`):
+    pair     skip-gram draws noise for every pair; the rows of a pair are stepped one after the other
+    window   skip-gram draws noise once for a centre: all pairs of the window share it, and all are stepped from the
+             same old rows
+    batch    many pairs, or in CBOW windows, are stepped from the same old rows, each with noise of its own; the centre
+             predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. A row whose n
+             pairs would move it at a rate n * alpha above MAX_RATE is moved at that rate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli.config import Word2Vec
 from w2vcli.corpus import Block, Ids
-from w2vcli.engines import Capabilities
+from w2vcli.engines import Capabilities, Engine
 from w2vcli.vocab import keep_probabilities, noise_probabilities
+
+MAX_RATE = 2.0
+_REDRAWS = 3
 
 Matrix = NDArray[np.float32]
 
 
-class ReferenceEngine:
-    """Trains with negative sampling in one thread of plain NumPy."""
+class Example(NamedTuple):
+    """The rows of `inputs`, one or in CBOW several, predict a target and should not predict the noise words."""
 
-    def __init__(self, shared_noise: bool = False) -> None:
-        self.capabilities = Capabilities(
-            sg=True, cbow=True, hs=False, ns=True, threads=False, shared_noise=shared_noise
-        )
+    inputs: Ids
+    target: int
+    negatives: NDArray[np.int64]
 
-    def prepare(self, settings: Word2Vec) -> None:
-        """Do nothing; see `Engine.prepare`."""
+
+class ReferenceEngine(Engine):
+    """Trains with negative sampling in one thread of plain NumPy.
+
+    Args:
+        at_once: what is stepped from the same old rows.
+        batch_size: examples in a batch.
+    """
+
+    def __init__(self, at_once: Literal["pair", "window", "batch"] = "pair", batch_size: int = 32) -> None:
+        self.capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=False, at_once=at_once)
+        self.batch_size = batch_size
 
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
@@ -54,14 +70,25 @@ class ReferenceEngine:
         counts = model.wv.expandos["count"]
         keep = keep_probabilities(counts, model.sample)
         noise = np.cumsum(noise_probabilities(counts, model.ns_exponent))
-        trained = 0
+        trained, batch = 0, list[Example]()
+        batch_alpha = alpha_start
         for start, end in zip(block.starts.tolist(), block.ends.tolist(), strict=True):
             alpha = alpha_start + (alpha_end - alpha_start) * start / max(len(block), 1)
             sentence = subsample(block.ids[start:end], keep, rng)
             trained += len(sentence)
             with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told so by the loop
                 for centre, contexts in windows(sentence, model.window, model.shrink_windows, rng):
-                    self._train_window(model, centre, contexts, noise, alpha, rng)
+                    if self.capabilities.at_once != "batch":
+                        self._train_window(model, centre, contexts, noise, alpha, rng)
+                        continue
+                    for example in examples(centre, contexts, noise, model, rng):
+                        batch_alpha = batch_alpha if batch else alpha
+                        batch.append(example)
+                        if len(batch) == self.batch_size:
+                            batch_step(model, batch, batch_alpha)
+                            batch.clear()
+        if batch:
+            batch_step(model, batch, batch_alpha)
         model.wv.norms = None  # Gensim's cache of vector lengths
         return trained
 
@@ -75,7 +102,7 @@ class ReferenceEngine:
         rng: np.random.Generator,
     ) -> None:
         inputs, outputs = model.wv.vectors, model.syn1neg
-        shared = self.capabilities.shared_noise
+        shared = self.capabilities.at_once == "window"
         if model.sg and not shared:
             for context in contexts.tolist():
                 step(inputs, outputs, centre, context, draw_noise(noise, model.negative, rng), alpha)
@@ -110,6 +137,17 @@ def draw_noise(cumulative: NDArray[np.float64], number: int, rng: np.random.Gene
     """Return `number` ids, int64, drawn from the distribution with the cumulative probabilities (V,)."""
     drawn = np.searchsorted(cumulative, rng.random(number), side="right")
     return np.minimum(drawn, len(cumulative) - 1)  # the last probability may round to just below 1
+
+
+def draw_other_noise(
+    cumulative: NDArray[np.float64], number: int, words: list[int], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return `number` ids as `draw_noise` does; those that hit one of `words` are drawn again, at last left out."""
+    drawn = draw_noise(cumulative, number, rng)
+    for _ in range(_REDRAWS):
+        hits = np.isin(drawn, words)
+        drawn[hits] = draw_noise(cumulative, int(hits.sum()), rng)
+    return drawn[~np.isin(drawn, words)]
 
 
 def sigmoid(x: float) -> float:
@@ -171,6 +209,39 @@ def cbow_step(
     u = inputs[contexts].sum(axis=0, keepdims=True)
     change = train(u * share if mean else u, outputs, centre, negatives, alpha)
     np.add.at(inputs, contexts, change if mean else change * share)
+
+
+def examples(
+    centre: int, contexts: Ids, noise: NDArray[np.float64], model: Any, rng: np.random.Generator
+) -> Iterator[Example]:
+    """Yield a window's examples, with noise: the centre and each of its contexts, or in CBOW all contexts at once."""
+    if model.sg:
+        for context in contexts.tolist():
+            negatives = draw_other_noise(noise, model.negative, [centre, context], rng)
+            yield Example(np.array([centre]), context, negatives)
+    elif len(contexts):
+        yield Example(contexts, centre, draw_other_noise(noise, model.negative, [centre], rng))
+
+
+def batch_step(model: Any, batch: list[Example], alpha: float) -> None:
+    """Make one step on all examples of a batch, in place and from the old rows."""
+    matrices = model.wv.vectors, model.syn1neg
+    sums = [np.zeros(matrix.shape) for matrix in matrices]
+    pairs = [np.zeros(len(matrix)) for matrix in matrices]
+    for inputs, target, negatives in batch:
+        u, share = matrices[0][inputs].sum(axis=0), 1 / len(inputs)
+        u = u * share if model.cbow_mean else u
+        rows = np.concatenate(([target], negatives))
+        labels = (np.arange(len(rows)) == 0).astype(np.float64)
+        slopes = labels - [sigmoid(float(u @ row)) for row in matrices[1][rows]]
+        change = slopes @ matrices[1][rows]
+        np.add.at(sums[0], inputs, change if model.cbow_mean else change * share)
+        np.add.at(sums[1], rows, np.outer(slopes, u))
+        np.add.at(pairs[0], inputs, 1)
+        np.add.at(pairs[1], rows, 1)
+    for matrix, total, number in zip(matrices, sums, pairs, strict=True):
+        rates = np.minimum(alpha, MAX_RATE / np.maximum(number, 1))
+        matrix += (rates[:, None] * total).astype(np.float32)
 
 
 def train_in_turn(u: Matrix, outputs: Matrix, centre: int, negatives: NDArray[np.int64], alpha: float) -> Matrix:
