@@ -21,7 +21,7 @@ import pytest
 from gensim.models import Word2Vec as GensimWord2Vec
 
 from w2vcli import background, checkpoint, resources, training
-from w2vcli.config import Config, resolve
+from w2vcli.config import Config, Train, resolve
 from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
 from w2vcli.engines.gensim_engine import GensimEngine
@@ -30,6 +30,7 @@ from w2vcli.model import describe, load
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import expand
 
+from .conftest import need
 from .faults.lab import cut_after
 
 Settings = dict[str, dict[str, Any]]
@@ -204,6 +205,11 @@ KINDS = [
     ("gensim", {"sg": 0}),
     ("gensim", {"hs": 1, "negative": 0}),
     ("reference", {"epochs": 1}),
+    ("torch", {"sg": 1}),
+    ("torch", {"sg": 0}),
+    ("torch", {"sg": 1, "optimizer": "adagrad", "alpha": 0.1}),
+    ("torch", {"sg": 0, "optimizer": "sparse_adam", "alpha": 0.002}),
+    ("torch", {"sg": 1, "shared_negatives": 16}),
 ]
 
 
@@ -212,7 +218,11 @@ KINDS = [
 def test_interrupted_and_resumed_is_bit_identical(
     text: Path, tmp_path: Path, engine: str, word2vec: dict[str, Any], stops: list[int]
 ) -> None:
-    settings = config(word2vec, engine=engine, checkpoint_every="1 words")
+    if engine == "torch":
+        need("torch", "'w2vcli[torch]'")
+    ours = {name: value for name, value in word2vec.items() if name in Train.model_fields}
+    word2vec = {name: value for name, value in word2vec.items() if name not in ours}
+    settings = config(word2vec, engine=engine, checkpoint_every="1 words", **ours)
     training.train(text, tmp_path / "whole", settings)
     for stop in stops:
         until_block(stop, training.events(text, tmp_path / "parts", settings))

@@ -203,6 +203,7 @@ class Loop:
     def _measured(self, scores: bool) -> Generator[Event, None, Mapping[str, float | None]]:
         """Measure the loss, and the scores if they are asked for; return the latter."""
         position = self.state.position
+        self._engine.sync(self._model)
         self._loss, self._loss_blocks = self._measuring.loss(self._model), position.blocks
         if self._loss is not None:
             if not math.isfinite(self._loss):
@@ -227,6 +228,7 @@ class Loop:
 
     def _save_checkpoint(self) -> Iterator[Event]:
         """Save one. Unless early stopping decides by its own measurements, the one with the lowest loss is the best."""
+        self._engine.sync(self._model)
         check_finite(self._model)
         if self._loss_blocks != self.state.position.blocks:
             yield from self._measured(scores=False)
@@ -238,7 +240,7 @@ class Loop:
         path = checkpoint.save(
             self._directory.checkpoints,
             self.state.position.blocks,
-            arrays_of(self._model),
+            {**arrays_of(self._model), **self._engine.state()},
             self.state.saved(),
             self._config.train.keep_checkpoints,
             best.blocks if best else None,
@@ -248,16 +250,18 @@ class Loop:
 
     def _finish(self) -> Iterator[Event]:
         """Save the model: as it is, or what early stopping found best; a grown one averaged with its base."""
+        self._engine.sync(self._model)
         check_finite(self._model)
         last = model_blocks = self.state.position.blocks
         best = self.state.course.best if self._measuring.follows else None
         takes_best = best is not None and best.blocks != last
-        if takes_best or self._growth:
+        has_more_state = bool(self._engine.state())
+        if takes_best or self._growth or has_more_state:
             # the last state is kept: more epochs, or more patience, go on from it
             yield from self._save_checkpoint()
         if best is not None and takes_best:
             try:
-                Start.from_checkpoint(self._kept(best.blocks)).fit(self._model)
+                Start.from_checkpoint(self._kept(best.blocks)).fit(self._model, self._engine)
                 model_blocks = best.blocks
             except W2VError as error:
                 yield {"event": "warning", "message": f"the best model is lost, the last one is saved: {error}"}
@@ -267,7 +271,7 @@ class Loop:
         altered = model_blocks != last or bool(self._growth and self._growth.averages)
         if altered or self._loss_blocks != last:
             self._loss = self._measuring.loss(self._model)
-        self._save_model(about | {"is_last_state": not altered, "model_blocks": model_blocks})
+        self._save_model(about | {"is_last_state": not altered and not has_more_state, "model_blocks": model_blocks})
         yield {
             "event": "done",
             "model": str(self._directory.model_file),

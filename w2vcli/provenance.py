@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ _FREE = {
     "word2vec.workers",
     "train.average_base",
     "train.checkpoint_every",
+    "train.device",
     "train.early_stopping",
     "train.evaluate",
     "train.evaluate_every",
@@ -71,10 +73,12 @@ def versions() -> dict[str, str]:
     import gensim
     import numba
 
+    torch = sys.modules.get("torch")  # if the engine is PyTorch's
     return {
         "w2vcli": __version__,
         "gensim": gensim.__version__,
         "numba": numba.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
+        **({"torch": str(torch.__version__)} if torch else {}),
     }

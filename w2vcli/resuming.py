@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from w2vcli.checkpoint import Checkpoint
+from w2vcli.engines import Engine
 from w2vcli.errors import W2VError
 from w2vcli.gensim_model import read_arrays, restore
 from w2vcli.measuring import Course
@@ -61,14 +62,16 @@ class Start:
         state = State.load(about["state"])
         return cls(model_file, state, about["state"]["versions"], lambda: read_arrays(model_file))
 
-    def fit(self, model: Any) -> None:
-        """Put the arrays into `model`.
+    def fit(self, model: Any, engine: Engine) -> None:
+        """Put the arrays into `model`, and what else there is into the engine that trains it.
 
         Raises:
             W2VError: when they do not fit.
         """
         try:
-            restore(model, self.read_arrays())
+            arrays = self.read_arrays()
+            restore(model, arrays)
+            engine.restore(arrays)
         except (OSError, ValueError) as error:
             raise W2VError(f"{self.name}: {error}", "remove it to go on from what was before") from error
 

@@ -102,8 +102,8 @@ def events(
     An event is a dict with `event` and `time` (seconds since 1970), and by kind:
     `waiting` (not in events.jsonl): holder · `warning`: message · `encode` (often, and not in events.jsonl): bytes,
     total · `compile` (when it takes long): engine · `changed`: settings, each with its value before and now ·
-    `start`: engine, engine_reason, words, sentences, distinct, fingerprint, split, vocabulary, heldout_sentences,
-    epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
+    `start`: engine, engine_reason, device, words, sentences, distinct, fingerprint, split, vocabulary,
+    heldout_sentences, epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
     `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
@@ -395,7 +395,7 @@ class _Run:
         schedule = Schedule(corpus, self.config, sentences)
         yield from _warnings(_doubts(corpus.meta))
         if start is not None:
-            start.fit(model)
+            start.fit(model, self.engine)
             yield from self._changes(start, made_from)
         elif growth:
             yield from _warnings(f"{growth.base.name}: {message}" for message in growth.begin(model))
@@ -417,6 +417,7 @@ class _Run:
             "event": "start",
             "engine": self.config.train.engine,
             "engine_reason": self.engine_reason,
+            "device": str(self.engine.device),
             **{name: corpus.meta[name] for name in ("words", "sentences", "distinct", "fingerprint", "split")},
             "vocabulary": len(vocab),
             "heldout_sentences": held_out.sentences if held_out else 0,
@@ -451,9 +452,11 @@ class _Run:
         settings, folder = self.config.word2vec, self.directory.path
         smaller = "lower word2vec.vector_size or raise word2vec.min_count"
         size = f"a model of {words:,} words and {settings.vector_size} dimensions"
-        memory = model_bytes(words, settings.vector_size, bool(settings.hs), settings.negative > 0)
-        resources.check_memory(memory + (self.base.size() if self.base else 0), size, smaller)
         arrays = (1 + settings.hs + (settings.negative > 0)) * words * settings.vector_size * 4
+        memory = model_bytes(words, settings.vector_size, bool(settings.hs), settings.negative > 0)
+        memory += self.engine.arrays_a_matrix * arrays
+        arrays *= 1 + self.engine.arrays_a_matrix
+        resources.check_memory(memory + (self.base.size() if self.base else 0), size, smaller)
         resources.check_space(folder, arrays, size, f"make room, or {smaller}")
         number = self.config.train.keep_checkpoints + 2  # the best one, and one that is being written
         there = sum(file.stat().st_size for file in self.directory.checkpoints.glob("[0-9]*/*.npy"))

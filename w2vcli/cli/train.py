@@ -181,7 +181,8 @@ class _Reporter:
             self.line.say(f"going on from {event['resumed_from']}")
         elif event["grown_from"]:
             self.line.say(f"growing from {event['grown_from']}")
-        reason = f" ({event['engine_reason']})" if event["engine_reason"] else ""
+        about = [event["engine_reason"], f"on {event['device']}" if event["engine"] == "torch" else None]
+        reason = f" ({', '.join(filter(None, about))})" if any(about) else ""
         self.line.say(
             f"{plural(event['words'], 'word')} in {plural(event['sentences'], 'sentence')}, "
             f"{event['heldout_sentences']:,} held out; "

@@ -55,6 +55,9 @@ class Engine(ABC):
     """Updates a Gensim model's arrays; it may replace them by others, so that they must be asked of the model again."""
 
     capabilities: Capabilities
+    device: Any = "cpu"
+    arrays_a_matrix = 0
+    """How many arrays `state` has for each matrix of the model, as large as that."""
 
     @classmethod
     def made_for(cls, settings: Train) -> Engine:

@@ -40,6 +40,8 @@ CPU_BATCH, GPU_BATCH = 1_024, 16_384
 """Batch sizes where none is given: a CPU's cache holds the rows of the one, a GPU is kept busy by the other. A small
 vocabulary's is smaller: as many as there are words, so that no row is in very many pairs."""
 _OPTIMIZERS = {"sgd": torch.optim.SGD, "sparse_adam": torch.optim.SparseAdam, "adagrad": torch.optim.Adagrad}
+_REMEMBERED = {"sgd": 0, "sparse_adam": 2, "adagrad": 1}
+_ALIGNED = 16
 _STATE = "optimizer"
 
 
@@ -115,6 +117,7 @@ class TorchEngine(Engine):
             minibatches=True,
             at_once="window" if settings.fused else "batch",
         )
+        self.arrays_a_matrix = _REMEMBERED[settings.optimizer]
         self.steps = self.examples = 0
         """Trained so far: batches, and the pairs (in CBOW: windows) in them."""
         self._settings = settings
@@ -199,10 +202,12 @@ class TorchEngine(Engine):
             module = CBOWNegativeSampling(*size, mean=bool(model.cbow_mean), device="meta")
             first, second = module.context_embeddings, module.centre_embeddings
         for embeddings, array in ((first, model.wv.vectors), (second, model.syn1neg)):
-            embeddings.weight = torch.nn.Parameter(torch.from_numpy(array).to(self.device))
+            rows = torch.from_numpy(array).to(self.device)
+            embeddings.weight = torch.nn.Parameter(_aligned(rows) if self._settings.fused else rows)
         return module
 
     def _optimizer(self, module: torch.nn.Module) -> torch.optim.Optimizer:
+        torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]  # or Adagrad warns
         optimizer: torch.optim.Optimizer = _OPTIMIZERS[self._settings.optimizer](list(module.parameters()), lr=1.0)
         if self._restored:
             saved = optimizer.state_dict()
@@ -326,13 +331,27 @@ def _check_fused(settings: Train, device: torch.device) -> None:
         raise ConfigError(problems)
 
 
+def _aligned(rows: Tensor) -> Tensor:
+    """Return rows so that each begins where Triton can read and add four numbers at once; on a CPU they stay."""
+    if rows.device.type == "cpu":
+        return rows
+    width = -(-rows.shape[1] // _ALIGNED) * _ALIGNED
+    padded = rows.new_zeros(len(rows), width)[:, : rows.shape[1]]
+    return padded.copy_(rows)
+
+
+def _scalar(value: Tensor) -> Tensor | int:
+    return value[0] if value.is_floating_point() else int(value[0])
+
+
 def _unflattened(state: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]:
     """Return an optimiser's state by parameter and name."""
     found: dict[int, dict[str, Any]] = {}
     for key, array in state.items():
         _, number, name = key.split(".")
         value = torch.from_numpy(array)
-        found.setdefault(int(number), {})[name] = value[0] if name == "step" else value
+        # a number of steps is one again, of the kind it was: a tensor would be reckoned with in another precision
+        found.setdefault(int(number), {})[name] = value if name != "step" else _scalar(value)
     return found
 
 
