@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 LAYERS = [
     {"cli"},
     {"bench"},
-    {"preprocessing", "training", "model", "peers"},
+    {"preprocessing", "training", "model"},
     {"loop"},
     {"growing", "resuming"},
     {"gensim_model", "measuring"},
@@ -27,7 +27,7 @@ LAYERS = [
     {"provenance", "vocab"},
     {"outputs", "resources", "text"},
     {"sources", "config", "compiled", "seal"},
-    {"background", "errors", "launch", "npy"},
+    {"background", "errors", "npy"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}

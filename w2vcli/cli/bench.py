@@ -1,4 +1,4 @@
-"""`w2v bench`: train."""
+"""`w2v bench`: train, batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
 from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv, quantity
 
 if TYPE_CHECKING:
-    from w2vcli.bench import Summary
+    from w2vcli.bench.batches import Trial
+    from w2vcli.bench.comparison import Summary
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure speed, memory and quality.")
 
@@ -69,8 +70,9 @@ def train(
 
     Example: w2v bench train novels.txt --set word2vec.sg=1 --peer 'w2v.c=word2vec -train {input} -output {output}'
     """
-    from w2vcli import bench as benchmarks
     from w2vcli import outputs
+    from w2vcli.bench import comparison as benchmarks
+    from w2vcli.bench import plotting
     from w2vcli.config import resolve
 
     form = format_of(as_json, as_tsv)
@@ -80,7 +82,7 @@ def train(
     if output is not None:
         outputs.check_folder(output)
     if plot is not None:
-        benchmarks.check_plot(Path(plot))
+        plotting.check(Path(plot))
     runs = []
     for run in benchmarks.bench_train(corpus, settings, chosen, rounds, quality):
         runs.append(run)
@@ -121,3 +123,88 @@ def train(
 
 def _times(summary: Summary) -> tuple[float | None, float, float | None]:
     return summary.speed_ratio, summary.seconds, summary.time_ratio
+
+
+@app.command()
+def batch(
+    corpus: Annotated[list[str], typer.Argument(metavar="CORPUS", help="Tokenised text: files, globs, folders, URLs.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--size", min=1, metavar="N", help="A batch size; may be given several times.  [1 to 65536]"),
+    ] = None,
+    words: Annotated[
+        int, typer.Option("--words", min=1, metavar="N", help="Train on about so many words of the text.")
+    ] = 200_000,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write every trial to this JSON file.")
+    ] = None,
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw a plot: .svg, .pdf or .png.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    as_tsv: Tsv = False,
+) -> None:
+    """Compare batch sizes of the torch engine, on each device.
+
+    Every size trains the same pairs, once. Shown are its speed and the held-out loss after that: with the engine's
+    learning rate for each row, which grows with the row's pairs in the batch up to a limit; with the mean of the
+    batch's gradients, as minibatches have it elsewhere; and with their sum, without a limit. The first line is a
+    DataLoader whose items are single pairs, for its speed.
+
+    Example: w2v bench batch novels.txt --set word2vec.sg=1 --plot batches.svg
+    """
+    from w2vcli import outputs
+    from w2vcli.bench import batches, plotting
+    from w2vcli.config import resolve
+
+    form = format_of(as_json, as_tsv)
+    settings = resolve(config, overrides or ()).config
+    if output is not None:
+        outputs.check_folder(output)
+    if plot is not None:
+        plotting.check(Path(plot))
+    trials = []
+    for trial in batches.bench_batch(corpus, settings, sizes or batches.SIZES, words):
+        trials.append(trial)
+        if output is not None:  # after every trial: a failure of the next one loses nothing
+            text = json.dumps({"config": settings.model_dump(), "trials": [vars(one) for one in trials]}, indent=1)
+            outputs.write_text(Path(output), text + "\n")
+        if not quiet:
+            measured = _loss(trial)
+            loss = f", held-out loss {measured}" if measured else ""
+            name = f"{trial.device}, batches of {trial.batch_size}, {trial.rule}"
+            note(f"{name}: {quantity(trial.pairs_per_second)} pairs/s{loss}")
+    if plot is not None:
+        batches.plot(trials, Path(plot))
+    if form is Format.JSON:
+        for trial in trials:
+            print_json({**vars(trial), "ms_a_step": trial.ms_a_step, "pairs_per_second": trial.pairs_per_second})
+        return
+    columns = ("device", "batch", "ms/step", "pairs/s", "words/s", "loss", "loss (mean)", "loss (sum)")
+    rows = [_trial_row(trial, trials) for trial in trials if trial.rule in (batches.NAIVE, batches.LIMITED)]
+    print_tsv([columns, *rows]) if form is Format.TSV else print_table(columns, rows)
+
+
+def _trial_row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
+    from w2vcli.bench import batches
+
+    beside = {
+        other.rule: _loss(other)
+        for other in trials
+        if (other.device, other.batch_size) == (trial.device, trial.batch_size)
+    }
+    beside = {rule: beside.get(rule, _loss(trial)) for rule in (batches.LIMITED, batches.MEAN, batches.SUM)}
+    is_naive = trial.rule == batches.NAIVE
+    return (
+        f"{trial.device}, {batches.NAIVE}" if is_naive else trial.device,
+        trial.batch_size,
+        f"{trial.ms_a_step:.3f}",
+        round(trial.pairs_per_second),
+        round(trial.words / trial.seconds),
+        *((None, None, None) if is_naive else beside.values()),
+    )
+
+
+def _loss(trial: Trial) -> str | None:
+    return "diverged" if trial.diverged else None if trial.loss is None else f"{trial.loss:.4f}"

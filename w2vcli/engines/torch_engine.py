@@ -118,6 +118,8 @@ class TorchEngine(Engine):
             at_once="window" if settings.fused else "batch",
         )
         self.arrays_a_matrix = _REMEMBERED[settings.optimizer]
+        self.max_rate = MAX_RATE
+        """Where the rates of a row's pairs add up to more, its step is cut."""
         self.steps = self.examples = 0
         """Trained so far: batches, and the pairs (in CBOW: windows) in them."""
         self._settings = settings
@@ -239,11 +241,12 @@ class TorchEngine(Engine):
         prepared.optimizer.zero_grad()
         loss = prepared.module(*inputs, batch.positives, negatives, weights) * size
         loss.backward()
-        if self._settings.optimizer == "sgd" and alpha * size * (1 + negative) > MAX_RATE:
+        if self._settings.optimizer == "sgd" and alpha * size * (1 + negative) > self.max_rate:
             pairs = weights.sum(0) if weights is not None and negatives.dim() == 1 else weights
+            most = self.max_rate / alpha
             of_inputs, of_outputs = (rows.grad for rows in prepared.rows)
-            _limit(of_inputs, [(batch.inputs, None)], alpha, prepared.counts)
-            _limit(of_outputs, [(batch.positives, None), (negatives, pairs)], alpha, prepared.counts)
+            _limit(of_inputs, [(batch.inputs, None)], most, prepared.counts)
+            _limit(of_outputs, [(batch.positives, None), (negatives, pairs)], most, prepared.counts)
         prepared.optimizer.step()
         self.steps += 1
         self.examples += size
@@ -278,8 +281,10 @@ def _whole_windows(words: Words, part: Windows) -> Examples:
     return Examples(words.ids[part.contexts], sizes, words.ids[centres], words.places[centres])
 
 
-def _limit(gradient: Tensor | None, rows: list[tuple[Tensor, Tensor | None]], alpha: float, counts: Tensor) -> None:
-    """Cut the sparse gradient of the rows whose pairs' rates add up to more than MAX_RATE, in place.
+def _limit(
+    gradient: Tensor | None, rows: list[tuple[Tensor, Tensor | None]], most_pairs: float, counts: Tensor
+) -> None:
+    """Cut the sparse gradient of a row that is in more than `most_pairs` pairs to what so many would give, in place.
 
     `rows`: ids of rows, and how many pairs each of them stands for, 1 if not given. `counts`: float32 (V,), 0 before
     and after.
@@ -288,8 +293,7 @@ def _limit(gradient: Tensor | None, rows: list[tuple[Tensor, Tensor | None]], al
     for ids, pairs in rows:
         counts.index_add_(0, ids.flatten(), counts.new_ones(ids.numel()) if pairs is None else pairs.flatten())
     looked_up = gradient._indices()[0]
-    rates = counts[looked_up] * alpha
-    gradient._values().mul_((MAX_RATE / rates).clamp_(max=1.0)[:, None])
+    gradient._values().mul_((most_pairs / counts[looked_up]).clamp_(max=1.0)[:, None])
     counts[looked_up] = 0.0
 
 

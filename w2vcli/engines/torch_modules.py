@@ -40,9 +40,7 @@ class SkipGramNegativeSampling(nn.Module):
             weights: float32 (batch, k) or (batch, s), what each noise word counts in each pair; 1 if not given.
         """
         centre = self.centre_embeddings(centres)  # (batch, d)
-        positive = self.context_embeddings(positives)  # (batch, d)
-        negative = self.context_embeddings(negatives)  # (batch, k, d), or (s, d)
-        return negative_sampling_loss(centre, positive, negative, weights)
+        return negative_sampling_loss(centre, self.context_embeddings, positives, negatives, weights)
 
 
 class CBOWNegativeSampling(nn.Module):
@@ -82,28 +80,35 @@ class CBOWNegativeSampling(nn.Module):
         mean = total / sizes[:, None]
         value, with_gradient = (mean, total) if self.mean else (total, mean)
         context = with_gradient + (value - with_gradient).detach()
-        positive = self.centre_embeddings(positives)  # (batch, d)
-        negative = self.centre_embeddings(negatives)  # (batch, k, d), or (s, d)
-        return negative_sampling_loss(context, positive, negative, weights)
+        return negative_sampling_loss(context, self.centre_embeddings, positives, negatives, weights)
 
 
-def negative_sampling_loss(rows: Tensor, positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
+def negative_sampling_loss(
+    rows: Tensor, embeddings: nn.Embedding, positives: Tensor, negatives: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """Return the mean loss of a batch, a scalar.
 
     Args:
         rows: (batch, d), what predicts.
-        positive: (batch, d), what should be predicted.
-        negative: (batch, k, d), or (s, d) where all share them: what should not.
+        embeddings: (V, d), of the words that are predicted.
+        positives: int64 (batch,), what should be predicted.
+        negatives: int64 (batch, k), or (s,) where all share them: what should not.
         weights: (batch, k) or (batch, s), what each of these counts; 1 if not given.
 
-    >>> zeros = torch.zeros(3, 2)
-    >>> round(float(negative_sampling_loss(zeros, zeros, zeros[:, None].expand(3, 5, 2)) / torch.tensor(2.0).log()), 6)
+    >>> zeros, ids = nn.Embedding(9, 2, _weight=torch.zeros(9, 2)), torch.tensor([[1, 2, 3, 4, 5]] * 3)
+    >>> round(float(negative_sampling_loss(torch.zeros(3, 2), zeros, ids[:, 0], ids) / torch.tensor(2.0).log()), 6)
     6.0
     """
-    positive_scores = (rows * positive).sum(dim=1)  # (batch,)
-    are_shared = negative.dim() == 2
-    # (batch, d) times (d, s), or for each of the batch (k, d) times (d, 1)
-    negative_scores = rows @ negative.T if are_shared else torch.bmm(negative, rows.unsqueeze(2)).squeeze(2)
+    batch = len(positives)
+    # each embedding is looked up once: PyTorch adds up several sparse gradients of one matrix slowly
+    if negatives.dim() == 2:
+        targets = embeddings(torch.cat([positives[:, None], negatives], dim=1))  # (batch, 1 + k, d)
+        scores = torch.bmm(targets, rows.unsqueeze(2)).squeeze(2)  # (batch, 1 + k)
+        positive_scores, negative_scores = scores[:, 0], scores[:, 1:]
+    else:
+        positive, negative = embeddings(torch.cat([positives, negatives])).split([batch, len(negatives)])
+        positive_scores = (rows * positive).sum(dim=1)  # (batch,)
+        negative_scores = rows @ negative.T  # (batch, s)
     of_negatives = logsigmoid(-negative_scores)
     if weights is not None:
         of_negatives = of_negatives * weights

@@ -1,4 +1,4 @@
-"""Other trainers, each as a program of its own that a benchmark runs: `python -m w2vcli.peers NAME SETTINGS`.
+"""Other trainers, each as a program of its own that a benchmark runs: `python -m w2vcli.bench.peers NAME SETTINGS`.
 
 SETTINGS is a JSON object: input, output, and the settings of the `word2vec` section. Printed is a JSON object:
 `seconds` that training took, or `tokens` that were trained where only a rate is told; `finished`, when the vectors were
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from w2vcli.launch import peak_bytes
+from w2vcli.bench.launch import peak_bytes
 
 Settings = Mapping[str, Any]
 Result = dict[str, Any]

@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from w2vcli import launch, outputs, peers
+from w2vcli.bench import launch, peers, plotting
 from w2vcli.config import Config
 from w2vcli.encoding import WordCounter
 from w2vcli.engines import ENGINES, choose
@@ -34,7 +34,6 @@ from w2vcli.model import load
 from w2vcli.sources import expand, open_bytes
 
 BASELINE = "gensim corpus_file"
-_PLOT_ENDINGS = (".svg", ".pdf", ".png")
 _NAME = re.compile(r"[^\s{}]+")
 _PLACEHOLDERS = ("input", "output", "dim", "window", "negative", "sample", "min_count", "alpha", "epochs", "threads",
                  "sg", "cbow", "seed")  # fmt: skip
@@ -141,19 +140,6 @@ def baseline_of(chosen: Mapping[str, Trainer], name: str | None) -> str:
     return name
 
 
-def check_plot(path: Path) -> None:
-    """Make sure that a plot can be drawn and written to `path`.
-
-    Raises:
-        W2VError: when matplotlib is not installed, `path` has another ending or its folder is not there.
-    """
-    if find_spec("matplotlib") is None:
-        raise W2VError("a plot needs matplotlib", "pip install 'w2vcli[plot]'")
-    if path.suffix not in _PLOT_ENDINGS:
-        raise W2VError(f"{path}: a plot's name ends in {', '.join(_PLOT_ENDINGS)}")
-    outputs.check_folder(path)
-
-
 def default_trainers(config: Config) -> list[str]:
     """Return the names of what is compared if nothing else is asked for; of our engines, the one `auto` takes."""
     return [
@@ -243,7 +229,7 @@ def _peer(name: str) -> Trainer:
         output = job.folder / "vectors.kv" if name == "fasttext" else job.folder / "vectors.model"
         settings = {**job.settings(), "input": str(job.text), "output": str(output)}
         started = time.time()
-        _, _, printed, log = _timed([sys.executable, "-m", "w2vcli.peers", name, json.dumps(settings)])
+        _, _, printed, log = _timed([sys.executable, "-m", "w2vcli.bench.peers", name, json.dumps(settings)])
         result = json.loads(printed.splitlines()[-1])
         seconds = result.get("seconds") or peers.fasttext_seconds(log, result["tokens"], settings["workers"])
         return _Done(output, result["finished"] - started, seconds, result["peak_bytes"])
@@ -360,7 +346,7 @@ def as_json(runs: Sequence[Run], config: Config, baseline: str) -> dict[str, Any
 
 
 def plot(found: Sequence[Summary], path: Path) -> None:
-    """Draw speed and quality of every trainer to a file that `check_plot` has nothing against."""
+    """Draw speed and quality of every trainer to a file that `plotting.check` has nothing against."""
     from matplotlib.figure import Figure
 
     has_scores = any(summary.scores.get("analogies") is not None for summary in found)
@@ -378,5 +364,4 @@ def plot(found: Sequence[Summary], path: Path) -> None:
         panels[1].set_xlabel("analogies right, %")
     for panel in panels:
         panel.invert_yaxis()
-    with outputs.atomic_file(path) as stream:
-        figure.savefig(stream, format=path.suffix[1:])
+    plotting.save(figure, path)

@@ -1,0 +1,1 @@
+"""Measurements: speed, memory and quality of trainers side by side, and what batch sizes do."""
