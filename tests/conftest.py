@@ -16,6 +16,7 @@ from w2vcli.preprocessing import preprocess
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # nothing depends on how busy the machine is
 hypothesis.settings.load_profile("untimed")
+os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported: there need not be a GPU
 for name in [name for name in os.environ if name.startswith("W2V_")]:
     del os.environ[name]  # a user's settings are not the tests'
 

@@ -55,15 +55,22 @@ def train(
         len(noise.accept),
         inputs.stride(0),
         outputs.stride(0),
-        vector_size=inputs.shape[1],
-        window=settings.window,
-        shrink_windows=bool(settings.shrink_windows),
-        negative=settings.negative,
-        padded_size=triton.next_power_of_2(inputs.shape[1]),
-        padded_rows=triton.next_power_of_2(1 + settings.negative),
-        run=RUN,
+        **constants(inputs.shape[1], settings.window, bool(settings.shrink_windows), settings.negative),
         num_warps=_WARPS,
     )
+
+
+def constants(vector_size: int, window: int, shrink_windows: bool, negative: int) -> dict[str, Any]:
+    """Return what the kernel is compiled for."""
+    return {
+        "vector_size": vector_size,
+        "window": window,
+        "shrink_windows": shrink_windows,
+        "negative": negative,
+        "padded_size": triton.next_power_of_2(vector_size),
+        "padded_rows": triton.next_power_of_2(1 + negative),
+        "run": RUN,
+    }
 
 
 @triton.jit

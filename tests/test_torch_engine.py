@@ -1,0 +1,327 @@
+"""What the torch engine has beside the promises of every engine, which test_engines holds it to."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from w2vcli import engines, training
+from w2vcli.config import Config, Train
+from w2vcli.corpus import Block
+from w2vcli.engines import reference
+from w2vcli.errors import ConfigError
+from w2vcli.vocab import keep_probabilities
+
+from .conftest import W2V, need
+from .test_engines import block_of, model_of, planted
+
+need_torch = pytest.mark.usefixtures("torch")
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+@pytest.fixture
+def torch() -> Any:
+    need("torch", "'w2vcli[torch]'")
+    return __import__("torch")
+
+
+# ---------------------------------------------------------------- the modules
+
+
+def test_a_new_module_is_drawn_as_word2vec_does(torch: Any) -> None:
+    from w2vcli.engines.torch_modules import SkipGramNegativeSampling
+
+    torch.manual_seed(1)
+    module = SkipGramNegativeSampling(200, 50)
+    for weights in module.parameters():
+        assert weights.shape == (200, 50)
+        assert 0.495 / 50 < weights.abs().max() <= 0.5 / 50
+        assert abs(float(weights.detach().mean())) < 0.02 * 0.5 / 50
+    ids = torch.arange(64)
+    loss = module(ids, ids + 64, torch.randint(200, (64, 5)))
+    assert float(loss.detach()) == pytest.approx(6 * math.log(2), abs=1e-3)
+
+
+def rows_of(torch: Any, module: Any) -> tuple[Any, Any]:
+    """Fill a module with large numbers and return them, float64."""
+    inputs, outputs = module.parameters()
+    generator = torch.Generator().manual_seed(4)
+    for weights in (inputs, outputs):
+        weights.data.normal_(generator=generator)
+    return inputs.detach().double().numpy(), outputs.detach().double().numpy()
+
+
+def gradients_of(module: Any) -> list[Any]:
+    return [weights.grad for weights in module.parameters()]
+
+
+def test_the_loss_of_a_batch_is_the_mean_of_its_pairs(torch: Any) -> None:
+    from w2vcli.engines.torch_modules import SkipGramNegativeSampling
+
+    module = SkipGramNegativeSampling(9, 4)
+    inputs, outputs = rows_of(torch, module)
+    centres, positives, negatives = [1, 2, 1], [3, 4, 5], [[6, 7], [8, 0], [7, 7]]
+    loss = module(*(torch.tensor(ids) for ids in (centres, positives, negatives)))
+    pairs = [
+        reference.pair_loss(inputs[c], outputs[p], outputs[n])
+        for c, p, n in zip(centres, positives, negatives, strict=True)
+    ]
+    assert float(loss.detach()) == pytest.approx(sum(pairs) / 3)
+
+
+def test_shared_noise_words_are_those_of_every_pair(torch: Any) -> None:
+    """Two pairs that share three noise words, each counted 2/3 but one not at all, as if they had them of their own."""
+    from w2vcli.engines.torch_modules import SkipGramNegativeSampling
+
+    module = SkipGramNegativeSampling(9, 4)
+    rows_of(torch, module)
+    centres, positives = torch.tensor([1, 2]), torch.tensor([3, 4])
+    shared, weights = torch.tensor([6, 7, 3]), torch.tensor([[2 / 3, 2 / 3, 0], [2 / 3, 2 / 3, 2 / 3]])
+    gradients = []
+    for negatives in (shared, shared.expand(2, 3)):
+        module.zero_grad()
+        loss = module(centres, positives, negatives, weights)
+        loss.backward()
+        gradients.append([loss.detach(), *(gradient.to_dense() for gradient in gradients_of(module))])
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_gradients_have_the_rows_that_were_looked_up(torch: Any) -> None:
+    from w2vcli.engines.torch_modules import CBOWNegativeSampling
+
+    module = CBOWNegativeSampling(1000, 4)
+    rows_of(torch, module)
+    contexts, sizes, centres = torch.tensor([1, 2, 2]), torch.tensor([2, 1]), torch.tensor([3, 4])
+    module(contexts, sizes, centres, torch.tensor([[5, 6], [7, 8]])).backward()
+    of_inputs, of_outputs = (gradient.coalesce() for gradient in gradients_of(module))
+    assert of_inputs.indices()[0].tolist() == [1, 2]
+    assert of_outputs.indices()[0].tolist() == [3, 4, 5, 6, 7, 8]
+
+
+# ---------------------------------------------------------------- what is drawn
+
+
+def words_of(torch: Any, sentences: list[list[int]]) -> Any:
+    from w2vcli.engines.torch_sampling import subsampled
+
+    return subsampled(block_of(sentences), torch.ones(1000), torch.Generator())
+
+
+def test_windows_are_those_of_the_reference(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its order, whether they are drawn all at once or a few words at a time."""
+    from w2vcli.engines import torch_sampling
+
+    sentences = [[7, 8, 9, 10], [], [11], [12, 13, 14, 15, 16, 17]]
+    rng = np.random.default_rng(1)
+    expected = [
+        (centre, context)
+        for sentence in sentences
+        for centre, contexts in reference.windows(np.array(sentence, dtype=np.int32), 2, False, rng)
+        for context in contexts.tolist()
+    ]
+    words = words_of(torch, sentences)
+    for places in (1 << 20, 12):
+        monkeypatch.setattr(torch_sampling, "_PLACES", places)
+        parts = list(torch_sampling.windows(words, 2, False, torch.Generator()))
+        assert len(parts) == (1 if places > 100 else 4)
+        found = [torch.cat([words.ids[numbers] for numbers in numbered]) for numbered in zip(*parts, strict=True)]
+        assert list(zip(*(ids.tolist() for ids in found), strict=True)) == expected
+
+
+def test_a_context_is_taken_when_the_window_reaches_it(torch: Any) -> None:
+    """At distance d with probability (5 - d + 1) / 5."""
+    from w2vcli.engines.torch_sampling import windows
+
+    words = words_of(torch, [list(range(11))] * 4000)
+    (part,) = windows(words, 5, True, torch.Generator().manual_seed(3))
+    of_middle = words.ids[part.centres] == 5
+    distances = (words.ids[part.contexts][of_middle] - 5).abs()
+    np.testing.assert_allclose(distances.bincount()[1:] / 8000, [1, 0.8, 0.6, 0.4, 0.2], atol=0.02)
+
+
+def test_words_stay_with_their_keep_probability_and_know_their_place(torch: Any) -> None:
+    """Sentences in the block's order, which is not that of the text; words without an id of the model never stay."""
+    from w2vcli.engines.torch_sampling import subsampled
+
+    ids = np.tile(np.array([0, 1, 2, 9], dtype=np.int32), 5000)
+    starts = np.arange(0, 20_000, 4)[::-1].copy()
+    keep = np.append(keep_probabilities(np.array([900, 90, 10]), 0.05), 0.0).astype(np.float32)
+    words = subsampled(Block(ids, starts, starts + 4), torch.from_numpy(keep), torch.Generator().manual_seed(1))
+    shares = words.ids.bincount(minlength=3) / 5000
+    np.testing.assert_allclose(shares, keep[:3], atol=0.02)
+    assert (words.places % 4 == words.ids).all()
+    assert (words.places // 4 == words.sentences).all()
+    assert (words.places.diff() > 0).all()
+
+
+def test_noise_words_follow_their_distribution_but_are_none_of_the_pair(torch: Any) -> None:
+    """Drawn again when they hit: as the distribution is without the words of the pair."""
+    from w2vcli.engines.torch_sampling import Noise
+
+    noise = Noise(np.array([0.4, 0.3, 0.2, 0.1]), torch.device("cpu"))
+    generator = torch.Generator().manual_seed(1)
+    drawn = noise.draw((40_000,), generator)
+    np.testing.assert_allclose(drawn.bincount() / 40_000, [0.4, 0.3, 0.2, 0.1], atol=0.01)
+    centres, positives = torch.zeros(8000, dtype=torch.long), torch.full((8000,), 2)
+    others, weights = noise.draw_others(5, (centres, positives), generator)
+    counted = others[weights == 1]
+    assert 0.8 < len(counted) / 40_000 < 0.9  # 0.6 ** 4 of them hit every time
+    np.testing.assert_allclose(counted.bincount() / len(counted), [0, 0.75, 0, 0.25], atol=0.01)
+    assert noise.draw_others(5, (torch.full((10,), 99),), generator)[1] is None
+
+
+# ---------------------------------------------------------------- the steps
+
+
+def test_a_row_in_many_pairs_is_cut_to_what_so_many_would_give(torch: Any) -> None:
+    """Row 1 is in 2 pairs, row 3 in 4, as one noise word stands for 3 of them; 2 is the most."""
+    from w2vcli.engines.torch_engine import _limit
+
+    rows, counts = torch.tensor([1, 3, 1, 3]), torch.zeros(5)
+    gradient = torch.sparse_coo_tensor(rows[None], torch.ones(4, 2), (5, 2), check_invariants=False)
+    _limit(gradient, [(rows[:3], None), (rows[3:], torch.tensor([3.0]))], 2.0, counts)
+    assert gradient.to_dense().tolist() == [[0, 0], [2, 2], [0, 0], [1, 1], [0, 0]]
+    assert not counts.any()
+
+
+def test_large_batches_stay_sound(torch: Any) -> None:
+    """All the block at once, where the sum of the gradients diverges: the loss is lower than before."""
+    from .test_engines import loss
+
+    counts, block, _ = planted()
+    losses = []
+    for limit in (True, False):
+        engine = engines.create("torch", Train(batch_size=100_000, device="cpu"))
+        assert hasattr(engine, "max_rate")
+        engine.max_rate = engine.max_rate if limit else math.inf
+        model = model_of(counts, vector_size=12, window=2, negative=4)
+        with np.errstate(all="ignore"):
+            for seed in range(40):
+                engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(seed))
+            losses.append(loss(model, block))
+    assert losses[0] < 0.9 * 5 * math.log(2)
+    assert not losses[1] < 5 * math.log(2)
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "adagrad"}, {"optimizer": "sparse_adam"}, {"shared_negatives": 32}])
+def test_every_way_to_step_learns(torch: Any, options: dict[str, Any]) -> None:
+    from .test_engines import loss
+
+    counts, block, _ = planted()
+    alpha = 0.005 if "sparse_adam" in options.values() else 0.05
+    engine = engines.create("torch", Train(device="cpu", **options))
+    model = model_of(counts, vector_size=12, window=2, negative=4)
+    losses = [loss(model, block)]
+    for seed in range(2):
+        engine.train_block(model, block, alpha, alpha / 2, np.random.default_rng(seed))
+        losses.append(loss(model, block))
+    assert losses[0] > losses[1] > losses[2]
+
+
+def test_a_finished_run_remembers_the_optimiser(torch: Any, lee: Path, tmp_path: Path) -> None:
+    """More epochs go on from the last checkpoint, which has its arrays; the model alone has not."""
+    settings: dict[str, dict[str, Any]] = {
+        "word2vec": {"vector_size": 8, "epochs": 1, "workers": 1, "sg": 1, "min_count": 20},
+        "train": {"engine": "torch", "device": "cpu", "optimizer": "adagrad", "checkpoint_every": None},
+    }
+    training.train(lee, tmp_path / "run", settings)
+    (folder,) = (tmp_path / "run" / "checkpoints").iterdir()
+    arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
+    assert sorted(arrays) == [
+        *(f"optimizer.{number}.{name}" for number in (0, 1) for name in ("step", "sum")), "syn1neg", "vectors"
+    ]  # fmt: skip
+    assert arrays["optimizer.1.sum"].shape == arrays["syn1neg"].shape
+    events: list[Any] = []
+    settings["word2vec"]["epochs"] = 2
+    training.train(lee, tmp_path / "run", settings, progress=events.append)
+    assert [event["resumed_from"] for event in events if event["event"] == "start"] == [str(folder)]
+
+
+# ---------------------------------------------------------------- eight sentences
+
+
+EIGHT = [
+    "The king and queen ruled the kingdom wisely.",
+    "The queen was loved by all the people.",
+    "A wise king listens to his advisors.",
+    "The kingdom prospered under their rule.",
+    "People gathered to see the royal family.",
+    "The wise queen made many important decisions.",
+    "Kings and queens have ruled for centuries.",
+    "The royal palace overlooked the kingdom.",
+]
+
+
+@need_torch
+def test_eight_sentences(w2v: W2V, tmp_path: Path) -> None:
+    """As the config says: the loss begins at (k + 1) log 2, and its mean over ten epochs falls at every epoch."""
+    config = CONFIGS / "eight-sentences.yaml"
+    assert re.findall(r"^#   ([A-Z].*)", config.read_text(), re.MULTILINE) == EIGHT
+    (tmp_path / "eight.raw.txt").write_text("\n".join(EIGHT) + "\n")
+    assert w2v("preprocess", "eight.raw.txt", "-o", "eight.txt", "-c", config, cwd=tmp_path).code == 0
+    done = w2v("train", "eight.txt", "-o", "run", "-c", config, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "56 words in 8 sentences" in done.err
+    assert "vocabulary 37 of 37 distinct words; engine torch (on cpu), 50 epochs" in done.err
+    events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    losses = [event["loss"] for event in events if event["event"] == "loss"][:51]
+    assert losses[0] == pytest.approx(6 * math.log(2), abs=1e-9)
+    smoothed = np.convolve(losses, np.ones(10) / 10, mode="valid")
+    assert (np.diff(smoothed) < 0).all()
+    assert losses[50] < 0.6 * losses[0]
+    assert w2v("similar", "run", "king", "-n", "1", cwd=tmp_path).code == 0
+
+
+# ---------------------------------------------------------------- choosing it
+
+
+def chosen(**train: Any) -> engines.Choice:
+    return engines.choose(Config.model_validate({"train": train, "word2vec": {"sg": 1}}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"batch_size": 64}, "numba cannot train with train.batch_size: 64, gensim cannot train with train.batch_size"),
+        ({"optimizer": "adagrad"}, "numba cannot train with train.optimizer: adagrad"),
+        ({"shared_negatives": 8}, "numba cannot train with train.shared_negatives: 8"),
+    ],
+)
+def test_auto_takes_the_engine_that_can(torch: Any, settings: dict[str, Any], reason: str) -> None:
+    choice = chosen(**settings)
+    assert choice.name == "torch"
+    assert (choice.reason or "").startswith(reason)
+
+
+def problems_of(act: Callable[[], Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        act()
+    return caught.value.problems
+
+
+def test_what_cannot_be_is_refused_with_a_reason(torch: Any) -> None:
+    if torch.cuda.is_available():
+        return
+    assert problems_of(lambda: chosen(engine="torch", device="cuda:3")) == [
+        "train.device: cuda:3: PyTorch finds no such device here; it finds cpu"
+    ]
+    assert problems_of(lambda: chosen(engine="numba", device="cuda")) == [
+        "train.engine: numba cannot train with train.device: cuda; change it, or take train.engine: auto"
+    ]
+    with pytest.raises(ValueError, match="device"):
+        Train(device="gpu")
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert problems_of(lambda: chosen(engine="torch")) == [
+        "train.engine: torch needs torch, which is not installed; pip install 'w2vcli[torch]'"
+    ]
