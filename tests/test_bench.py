@@ -92,7 +92,7 @@ def test_wrong_trainers_are_all_named() -> None:
     with pytest.raises(ConfigError) as caught:
         trainers(["numba", "glove"], ["x=prog {input}", "prog {input} {output} {bar}"])
     first, second, third = caught.value.problems
-    assert first.startswith("glove: no trainer of that name; known: numba, gensim, reference, gensim iterator,")
+    assert first.startswith("glove: no trainer of that name; known: numba, gensim, torch, reference, gensim iterator,")
     assert second.startswith("--peer x=prog {input}: should be name=command, with {input} and {output}; known: {input}")
     assert third.startswith("--peer prog {input} {output} {bar}: should be")
 
