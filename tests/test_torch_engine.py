@@ -245,6 +245,19 @@ def test_a_finished_run_remembers_the_optimiser(torch: Any, lee: Path, tmp_path:
     assert [event["resumed_from"] for event in events if event["event"] == "start"] == [str(folder)]
 
 
+def test_what_was_restored_is_not_lost_before_the_next_block(torch: Any) -> None:
+    counts, block, _ = planted()
+    first, second = (engines.create("torch", Train(device="cpu", optimizer="sparse_adam")) for _ in range(2))
+    model = model_of(counts)
+    assert first.state() == {}
+    first.train_block(model, block, 0.01, 0.01, np.random.default_rng(1))
+    state = first.state()
+    assert sorted(state) == [f"optimizer.{i}.{name}" for i in (0, 1) for name in ("exp_avg", "exp_avg_sq", "step")]
+    second.restore({**state, "vectors": model.wv.vectors})
+    for again in (second.state(), first.state()):
+        assert {name: array.tolist() for name, array in again.items()} == {n: a.tolist() for n, a in state.items()}
+
+
 # ---------------------------------------------------------------- eight sentences
 
 

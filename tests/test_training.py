@@ -220,6 +220,7 @@ def test_interrupted_and_resumed_is_bit_identical(
 ) -> None:
     if engine == "torch":
         need("torch", "'w2vcli[torch]'")
+        word2vec = {"device": "cpu", **word2vec}
     ours = {name: value for name, value in word2vec.items() if name in Train.model_fields}
     word2vec = {name: value for name, value in word2vec.items() if name not in ours}
     settings = config(word2vec, engine=engine, checkpoint_every="1 words", **ours)

@@ -16,14 +16,20 @@ With `train.fused` the steps of skip-gram are those of `triton_kernel` instead.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+# PyTorch's threads wait for each other by spinning, unless told otherwise when it is loaded; where other programs want
+# the cores too, that makes training ten times as slow and more
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import torch
 from torch import Tensor
 
 from w2vcli.config import Train
@@ -159,7 +165,7 @@ class TorchEngine(Engine):
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what the optimiser remembers; see `Engine.state`."""
         if self._prepared is None:
-            return {}
+            return dict(self._restored)
         remembered = self._prepared.optimizer.state_dict()["state"]
         return {
             f"{_STATE}.{number}.{name}": torch.as_tensor(value).cpu().numpy().reshape(np.shape(value) or (1,))
@@ -361,7 +367,7 @@ def _unflattened(state: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]
 
 @contextmanager
 def _threads(workers: int) -> Iterator[None]:
-    """Let PyTorch compute with so many threads, but no more than there are cores: its threads wait by spinning."""
+    """Let PyTorch compute with so many threads, but no more than there are cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(min(workers, usable_cores()))
     try:
