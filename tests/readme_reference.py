@@ -26,6 +26,7 @@ COMMANDS = (
     "config show",
     "config schema",
     "bench train",
+    "bench batch",
 )
 
 

@@ -30,13 +30,13 @@ LAYERS = [
     {"background", "errors", "npy"},
 ]
 # outside the command line, and outside the functions that use them
-KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "scipy", "smart_open", "pydantic", "matplotlib"}
+KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "triton", "scipy", "smart_open", "pydantic", "matplotlib"}
 AT_HOME = {
     "compiled": {"numba"},
     "numbering": {"numba"},
     "config": {"pydantic"},
     "cli": {"typer"},
-    "engines": {"gensim", "numba", "torch"},
+    "engines": {"gensim", "numba", "torch", "triton"},
 }
 
 
@@ -104,7 +104,7 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: w2v" in done.stdout
-    assert not {"gensim", "numpy", "numba", "scipy", "torch", "rich", "smart_open"} & set(done.stderr.split())
+    assert not {"gensim", "numpy", "numba", "scipy", "torch", "triton", "rich", "smart_open"} & set(done.stderr.split())
 
 
 def test_the_public_api_is_lazy() -> None:

@@ -9,7 +9,7 @@ import pytest
 from w2vcli.bench import batches
 from w2vcli.bench.batches import LIMITED, MEAN, NAIVE, SUM, Trial, bench_batch
 from w2vcli.config import Config
-from w2vcli.errors import ConfigError
+from w2vcli.errors import ConfigError, W2VError
 
 from .conftest import W2V, need
 
@@ -86,6 +86,14 @@ def test_the_command(w2v: W2V, lee: Path, tmp_path: Path) -> None:
     assert [f"{one['loss']:.4f}" for one in saved["trials"] if one["rule"] == LIMITED] == [row[5] for row in rows[1:]]
     assert saved["config"]["word2vec"]["alpha"] == 0.1
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_too_little_text_is_refused(tmp_path: Path) -> None:
+    need("torch", "'w2vcli[torch]'")
+    for text, message in (("a b\n" * 9, "too few words"), ("a\nb\nc\n" * 9, "no two words beside each other")):
+        (tmp_path / "text.txt").write_text(text)
+        with pytest.raises(W2VError, match=message):
+            list(bench_batch([str(tmp_path / "text.txt")], SMALL, [64], 1_000))
 
 
 def test_the_kernel_has_no_batches(lee: Path) -> None:

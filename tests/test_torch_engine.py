@@ -20,7 +20,7 @@ from w2vcli.errors import ConfigError
 from w2vcli.vocab import keep_probabilities
 
 from .conftest import W2V, need
-from .test_engines import block_of, model_of, planted
+from .test_engines import CERTAIN_COUNTS, CERTAIN_NOISE, block_of, model_of, planted
 
 need_torch = pytest.mark.usefixtures("torch")
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -192,23 +192,68 @@ def test_a_row_in_many_pairs_is_cut_to_what_so_many_would_give(torch: Any) -> No
     assert not counts.any()
 
 
-def test_large_batches_stay_sound(torch: Any) -> None:
-    """All the block at once, where the sum of the gradients diverges: the loss is lower than before."""
+@pytest.mark.parametrize("negative", [4, 20])
+def test_large_batches_stay_sound(torch: Any, negative: int) -> None:
+    """All the block at once, for long: where the sum of the gradients diverges, the loss falls and stays down."""
     from .test_engines import loss
 
     counts, block, _ = planted()
-    losses = []
+    losses: dict[bool, list[float]] = {True: [], False: []}
     for limit in (True, False):
         engine = engines.create("torch", Train(batch_size=100_000, device="cpu"))
         assert hasattr(engine, "max_rate")
         engine.max_rate = engine.max_rate if limit else math.inf
-        model = model_of(counts, vector_size=12, window=2, negative=4)
+        model = model_of(counts, vector_size=50, window=2, negative=negative)
         with np.errstate(all="ignore"):
-            for seed in range(40):
+            for seed in range(120):
                 engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(seed))
-            losses.append(loss(model, block))
-    assert losses[0] < 0.9 * 5 * math.log(2)
-    assert not losses[1] < 5 * math.log(2)
+                if seed % 40 == 39:
+                    losses[limit].append(loss(model, block) / ((1 + negative) * math.log(2)))
+    assert losses[True][0] < 0.7
+    assert losses[True][2] < losses[True][0] + 0.01
+    assert not losses[False][2] < 1
+
+
+@pytest.mark.parametrize("options", [{"sg": 1}, {"sg": 0}, {"sg": 0, "cbow_mean": 0}])
+def test_rates_are_cut_as_the_reference_cuts_them(torch: Any, options: dict[str, Any]) -> None:
+    """Batches of 200 of three words, at a rate of 0.3: every row is in far too many pairs."""
+    block = block_of([[0, 1, 2], [1, 0], [2, 0, 1, 2]] * 60)
+    models = [model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, **options}, vector_size=8) for _ in range(3)]
+    unlimited = engines.create("torch", Train(batch_size=200, device="cpu"))
+    assert hasattr(unlimited, "max_rate")
+    unlimited.max_rate = math.inf
+    ours = engines.create("torch", Train(batch_size=200, device="cpu"))
+    for engine, model in zip((ours, reference.ReferenceEngine("batch", 200), unlimited), models, strict=True):
+        engine.train_block(model, block, 0.3, 0.3, np.random.default_rng(1))
+    for name in ("vectors", "syn1neg"):
+        ours_, theirs, others = (getattr(model.wv if name == "vectors" else model, name) for model in models)
+        np.testing.assert_allclose(ours_, theirs, atol=2e-5)
+        assert np.abs(ours_ - others).max() > 0.1
+
+
+def test_rows_that_are_copied_are_brought_back(torch: Any) -> None:
+    """As on another device: until it is synchronised the model is as before, then as if its own rows were trained."""
+    counts, block, _ = planted()
+    models = [model_of(counts), model_of(counts)]
+    for model, copies in zip(models, (False, True), strict=True):
+        engine: Any = engines.create("torch", Train(device="cpu"))
+        engine._copies = copies
+        engine.train_block(model, block, 0.05, 0.02, np.random.default_rng(1))
+        assert model.syn1neg.any() != copies
+        engine.sync(model)
+        engine.restore({})  # what is put into the model from now on counts
+        model.wv.vectors *= 2
+        engine.train_block(model, block, 0.02, 0.01, np.random.default_rng(2))
+        engine.sync(model)
+    assert models[0].wv.vectors.tobytes() == models[1].wv.vectors.tobytes()
+    assert models[0].syn1neg.tobytes() == models[1].syn1neg.tobytes()
+
+
+def test_the_usual_batch_is_no_larger_than_the_vocabulary(torch: Any) -> None:
+    engine: Any = engines.create("torch", Train(device="cpu"))
+    for counts, batch_size in (([5] * 30, 30), ([5] * 1100, 1024), ([5] * 40, 40)):
+        engine.train_block(model_of(counts), block_of([[0, 1]]), 0.1, 0.1, np.random.default_rng(1))
+        assert engine.batch_size == batch_size
 
 
 @pytest.mark.parametrize("options", [{"optimizer": "adagrad"}, {"optimizer": "sparse_adam"}, {"shared_negatives": 32}])
@@ -243,6 +288,9 @@ def test_a_finished_run_remembers_the_optimiser(torch: Any, lee: Path, tmp_path:
     settings["word2vec"]["epochs"] = 2
     training.train(lee, tmp_path / "run", settings, progress=events.append)
     assert [event["resumed_from"] for event in events if event["event"] == "start"] == [str(folder)]
+    last = max((tmp_path / "run" / "checkpoints").iterdir())
+    assert last != folder
+    assert np.load(last / "optimizer.0.step.npy") > 1.9 * arrays["optimizer.0.step"]
 
 
 def test_what_was_restored_is_not_lost_before_the_next_block(torch: Any) -> None:
@@ -327,7 +375,7 @@ def test_what_cannot_be_is_refused_with_a_reason(torch: Any) -> None:
         "train.device: cuda:3: PyTorch finds no such device here; it finds cpu"
     ]
     assert problems_of(lambda: chosen(engine="numba", device="cuda")) == [
-        "train.engine: numba cannot train with train.device: cuda; change it, or take train.engine: auto"
+        "train.engine: numba cannot train with train.device: cuda; change it, or take train.engine: torch"
     ]
     with pytest.raises(ValueError, match="device"):
         Train(device="gpu")
@@ -338,3 +386,13 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert problems_of(lambda: chosen(engine="torch")) == [
         "train.engine: torch needs torch, which is not installed; pip install 'w2vcli[torch]'"
     ]
+    (problem,) = problems_of(lambda: chosen(device="cuda"))
+    assert problem.startswith("train.engine: torch needs torch, which is not installed; ")
+    assert "numba cannot train with train.device: cuda" in problem
+
+
+def test_a_config_for_another_machine_is_checked(w2v: W2V, tmp_path: Path) -> None:
+    (tmp_path / "gpu.yaml").write_text("train:\n  device: cuda:99\n")
+    done = w2v("config", "check", tmp_path / "gpu.yaml")
+    assert done.code == 0, done.err
+    assert "gpu.yaml: ok, but not on this machine: train." in done.err

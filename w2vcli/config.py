@@ -119,6 +119,7 @@ class Word2Vec(_Section):
 
 _TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)")
 _AMOUNT = re.compile(r"(?P<number>[\d_]+)\s*(?P<unit>word|epoch)s?")
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -150,8 +151,7 @@ class Train(_Section):
     )
     device: str = _setting(
         "auto",
-        "Where the torch engine trains: cpu, cuda, cuda:1 (the second one), mps, or auto: a GPU if there is one.",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        "Where the torch engine trains: cpu, cuda, cuda:1 (the second one), mps, or auto: cuda where it is, else cpu.",
     )
     batch_size: int | None = _setting(
         None,
@@ -159,6 +159,7 @@ class Train(_Section):
         "words in the vocabulary, but no more than 1024 on a CPU, 16384 on a GPU.",
         "256 to 65536",
         ge=1,
+        le=1 << 24,
     )
     optimizer: Literal["sgd", "sparse_adam", "adagrad"] = _setting(
         "sgd", "How the torch engine steps; sgd is Word2Vec's own way.", "sgd"
@@ -168,6 +169,7 @@ class Train(_Section):
         "Noise words that all pairs of the torch engine's batch share, which is faster; 0: each has its own.",
         "0, or 64 for a batch of 1024",
         ge=0,
+        le=1 << 16,
     )
     fused: bool = _setting(
         False, "The torch engine trains skip-gram with one Triton kernel, on CUDA devices; batch_size is not used."
@@ -218,6 +220,13 @@ class Train(_Section):
         "how often the old text and the new one have the word; false: with what they became.",
     )
     patience: int = _setting(2, "Early stopping waits for an improvement this many measurements long.", "1 to 5", ge=1)
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _known_device(cls, value: Any) -> Any:
+        if not (isinstance(value, str) and _DEVICE.fullmatch(value)):
+            raise ValueError("should be auto, cpu, cuda, cuda:N (N = 0, 1, …) or mps")
+        return value
 
     @field_validator("checkpoint_every", mode="before")
     @classmethod

@@ -24,6 +24,10 @@ class ConfigError(W2VError):
         self.problems = list(problems)
 
 
+class NotHereError(ConfigError):
+    """The config is right, but asks for a library or a device that is not on this machine."""
+
+
 class UnknownWordError(W2VError):
     """A word is not in the vocabulary."""
 

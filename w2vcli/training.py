@@ -455,16 +455,16 @@ class _Run:
         arrays = (1 + settings.hs + (settings.negative > 0)) * words * settings.vector_size * 4
         memory = model_bytes(words, settings.vector_size, bool(settings.hs), settings.negative > 0)
         memory += self.engine.arrays_a_matrix * arrays
-        arrays *= 1 + self.engine.arrays_a_matrix
+        kept = arrays * (1 + self.engine.arrays_a_matrix)  # in a checkpoint
         resources.check_memory(memory + (self.base.size() if self.base else 0), size, smaller)
         resources.check_space(folder, arrays, size, f"make room, or {smaller}")
         number = self.config.train.keep_checkpoints + 2  # the best one, and one that is being written
         there = sum(file.stat().st_size for file in self.directory.checkpoints.glob("[0-9]*/*.npy"))
         free = resources.free_space(folder)
-        if free is not None and (number + 1) * arrays - there > free:
+        if free is not None and arrays + number * kept - there > free:
             yield (
                 f"{folder}: {resources.shown(free)} are free; the model and {number} checkpoints "
-                f"would need {resources.shown((number + 1) * arrays)}"
+                f"would need {resources.shown(arrays + number * kept)}"
             )
 
     def _held_out(self, corpus: Corpus, model: Any) -> tuple[HeldOut | None, NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 For the learning rate of a batch there are three rules. `limited` is the engine's: see `torch_engine`. `mean` steps by
 the mean of the batch's gradients, which learns the less the larger the batch is; `sum` by their sum, which diverges
-when it is large. Small batches are the same with all of them.
+when it is large. Where batches are small, that is the same.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _task(corpus: Sequence[str], config: Config, words: int, folder: Path) -> _T
         pass
     encoded, vocab = Corpus(folder / "corpus"), Vocab.load(folder / "vocab.tsv")
     vocab = vocab.head(vocab.kept(config.word2vec.min_count, config.word2vec.max_final_vocab))
-    if len(vocab) < 2:
+    if len(vocab) < 3:  # or a pair would have no noise words
         raise W2VError(f"{names(sources)}: too few words occur {config.word2vec.min_count} times")
     first, last = encoded.block_bounds(words)[:2].tolist()
     left_out = loss.sample(encoded, None, config.word2vec.seed)
@@ -171,21 +171,24 @@ def _naive_trial(task: _Task) -> Trial:
     """
     import torch
 
+    from w2vcli.engines.torch_engine import threads
     from w2vcli.engines.torch_modules import SkipGramNegativeSampling
 
     settings = task.config.word2vec
     model = SkipGramNegativeSampling(len(task.vocab), settings.vector_size)
     optimizer = torch.optim.SGD(model.parameters(), lr=settings.alpha)
+    generator = torch.Generator().manual_seed(settings.seed)
     started = time.perf_counter()
     pairs, words = _pairs_one_by_one(task)
-    loader = torch.utils.data.DataLoader(_pair_dataset(task, pairs), batch_size=_NAIVE_SIZE, shuffle=True)
+    dataset = _pair_dataset(task, pairs)
     steps = 0
-    for centres, positives, negatives in loader:
-        loss_of_batch = model(centres, positives, negatives) * len(centres)
-        optimizer.zero_grad()
-        loss_of_batch.backward()
-        optimizer.step()
-        steps += 1
+    with threads(settings.workers):
+        for batch in torch.utils.data.DataLoader(dataset, _NAIVE_SIZE, shuffle=True, generator=generator):
+            loss_of_batch = model(*batch) * len(batch[0])
+            optimizer.zero_grad()
+            loss_of_batch.backward()
+            optimizer.step()
+            steps += 1
     return Trial("cpu", _NAIVE_SIZE, NAIVE, steps, len(pairs), words, time.perf_counter() - started, None)
 
 
@@ -195,13 +198,16 @@ def _pairs_one_by_one(task: _Task) -> tuple[list[tuple[int, int]], int]:
     keep = keep_probabilities(task.vocab.counts, settings.sample)
     block = task.block.gathered(len(task.vocab))
     pairs: list[tuple[int, int]] = []
+    end = 0
     for start, end in zip(block.starts.tolist(), block.ends.tolist(), strict=True):
         sentence = reference.subsample(block.ids[start:end], keep, rng)
         for centre, contexts in reference.windows(sentence, settings.window, settings.shrink_windows, rng):
             pairs += [(centre, context) for context in contexts.tolist()]
         if len(pairs) >= _NAIVE_PAIRS:
             break
-    share = int(end) / max(len(block.ids), 1)
+    if not pairs:
+        raise W2VError("the text has no two words beside each other", "lower word2vec.min_count or raise --words")
+    share = end / len(block.ids)
     return pairs, round(share * len(task.block))
 
 

@@ -150,7 +150,8 @@ def batch(
     Every size trains the same pairs, once. Shown are its speed and the held-out loss after that: with the engine's
     learning rate for each row, which grows with the row's pairs in the batch up to a limit; with the mean of the
     batch's gradients, as minibatches have it elsewhere; and with their sum, without a limit. The first line is a
-    DataLoader whose items are single pairs, for its speed.
+    DataLoader whose items are single pairs, for its speed. A loss near (negative + 1) log 2 has hardly begun to fall:
+    raise --words. Small sizes take long.
 
     Example: w2v bench batch novels.txt --set word2vec.sg=1 --plot batches.svg
     """
@@ -194,7 +195,6 @@ def _trial_row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
         for other in trials
         if (other.device, other.batch_size) == (trial.device, trial.batch_size)
     }
-    beside = {rule: beside.get(rule, _loss(trial)) for rule in (batches.LIMITED, batches.MEAN, batches.SUM)}
     is_naive = trial.rule == batches.NAIVE
     return (
         f"{trial.device}, {batches.NAIVE}" if is_naive else trial.device,
@@ -202,7 +202,7 @@ def _trial_row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
         f"{trial.ms_a_step:.3f}",
         round(trial.pairs_per_second),
         round(trial.words / trial.seconds),
-        *((None, None, None) if is_naive else beside.values()),
+        *((None,) * 3 if is_naive else map(beside.get, (batches.LIMITED, batches.MEAN, batches.SUM))),
     )
 
 

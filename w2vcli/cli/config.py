@@ -52,13 +52,15 @@ def check(
     """
     from w2vcli import engines
     from w2vcli.config import resolve
-    from w2vcli.errors import ConfigError
+    from w2vcli.errors import ConfigError, NotHereError
 
     problems: list[str] = []
     for file in files:
         try:
             engines.choose(resolve(file, overrides or ()).config)
             note(f"{file}: ok")
+        except NotHereError as error:
+            note(f"{file}: ok, but not on this machine: {', '.join(error.problems)}")
         except ConfigError as error:
             problems += [problem if problem.startswith(file) else f"{file}: {problem}" for problem in error.problems]
     if problems:

@@ -166,7 +166,7 @@ class _Reporter:
 
     def _compile(self, event: dict[str, Any]) -> None:
         self.line.say(
-            f"loading the {event['engine']} engine; the first time, it is compiled for this processor and kind of model"
+            f"loading the {event['engine']} engine; the first time, what it needs is compiled for this processor"
         )
 
     def _changed(self, event: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from w2vcli.errors import ConfigError
+from w2vcli.errors import ConfigError, NotHereError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ def create(name: str, settings: Train | None = None) -> Engine:
         raise ConfigError([f"train.engine: {name} is not an engine; did you mean {' or '.join(close)}?"])
     library = _NEEDS.get(name)
     if library is not None and find_spec(library) is None:
-        raise ConfigError(
+        raise NotHereError(
             [f"train.engine: {name} needs {library}, which is not installed; pip install 'w2vcli[{name}]'"]
         )
     module, _, class_name = ENGINES[name].partition(":")
@@ -145,7 +145,10 @@ def choose(config: Config) -> Choice:
         return Choice(name, engine)
     reasons: list[str] = []
     for name in _BY_SPEED:
-        engine = create(name, config.train)
+        try:
+            engine = create(name, config.train)
+        except NotHereError as error:
+            raise NotHereError([", ".join([*error.problems, *reasons])]) from error
         lacking = _lacking(engine.capabilities, config)
         if not lacking:
             return Choice(name, engine, ", ".join(reasons) or "the fastest for these settings")
@@ -162,8 +165,8 @@ def _able(setting: str, config: Config) -> str:
 def _capabilities(name: str, config: Config) -> Capabilities:
     try:
         return create(name, config.train).capabilities
-    except ConfigError:  # it is not installed
-        return Capabilities(sg=False, cbow=False, hs=False, ns=False, threads=False)
+    except ConfigError:  # what it could if it were here
+        return Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=True, devices=True, minibatches=True)
 
 
 def _lacking(able: Capabilities, config: Config) -> list[str]:

@@ -20,8 +20,8 @@ What is stepped at once (`at_once`):
     window   skip-gram draws noise once for a centre: all pairs of the window share it, and all are stepped from the
              same old rows
     batch    many pairs, or in CBOW windows, are stepped from the same old rows, each with noise of its own; the centre
-             predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. A row whose n
-             pairs would move it at a rate n * alpha above MAX_RATE is moved at that rate.
+             predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. A row whose
+             rates add up to more than MAX_RATE, alpha for each row that it meets in the batch, is moved at that rate.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def batch_step(model: Any, batch: list[Example], alpha: float) -> None:
         change = slopes @ matrices[1][rows]
         np.add.at(sums[0], inputs, change if model.cbow_mean else change * share)
         np.add.at(sums[1], rows, np.outer(slopes, u))
-        np.add.at(pairs[0], inputs, 1)
+        np.add.at(pairs[0], inputs, 1 + model.negative)
         np.add.at(pairs[1], rows, 1)
     for matrix, total, number in zip(matrices, sums, pairs, strict=True):
         rates = np.minimum(alpha, MAX_RATE / np.maximum(number, 1))

@@ -3,13 +3,15 @@
 A block's ids are moved to the device, and there words, windows and noise words are drawn (`torch_sampling`); a batch of
 examples goes through the module (`torch_modules`), and an optimiser steps the rows that it looked up. In skip-gram the
 centre predicts its contexts, as in the paper; over a text these are the same pairs as the other way round. A noise word
-is never one of the two.
+that is one of the two (in CBOW: the centre) is drawn again, a few times, and at last does not count; of noise words
+that a batch shares, those that are one of a pair do not count for it.
 
 A learning rate for every batch size. `alpha` is the rate of a pair, so a batch steps by the sum of its pairs'
 gradients, not by their mean, which would learn the less the larger the batch is. But all of them are taken at the old
-rows, and a row that is in very many pairs of a batch would overshoot: where its pairs' rates add up to more than
-MAX_RATE, its step is cut to that. (The curvature of a row's mean loss is at most |u|^2 / 4, so steps diverge
-above a rate of 8 / |u|^2, and the |u| of trained vectors are about 2.) SparseAdam and Adagrad find rates of their own.
+rows, and a row that is in very many pairs of a batch would overshoot: where its rates add up to more than MAX_RATE, its
+step is cut to that. A pair counts once for an output row, and for an input row, which meets its noise words too, 1 + k
+times. (The curvature of a row's mean loss is then at most a quarter of the square of the other rows' length, about 2
+when trained, and steps diverge above a rate of 2 over the curvature.) SparseAdam and Adagrad find rates of their own.
 
 With `train.fused` the steps of skip-gram are those of `triton_kernel` instead.
 """
@@ -20,6 +22,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +41,7 @@ from w2vcli.engines import Capabilities, Engine
 from w2vcli.engines.reference import MAX_RATE
 from w2vcli.engines.torch_modules import CBOWNegativeSampling, SkipGramNegativeSampling
 from w2vcli.engines.torch_sampling import Noise, Windows, Words, is_among, subsampled, windows
-from w2vcli.errors import ConfigError
+from w2vcli.errors import ConfigError, NotHereError, W2VError
 from w2vcli.resources import usable_cores
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
@@ -86,16 +89,22 @@ class _Prepared:
     syn1neg: NDArray[np.float32]
     counts: Tensor
     """float32 (V,), all 0: room to count rows in."""
+    settings: tuple[Any, ...]
 
     def is_of(self, model: Any) -> bool:
-        """Whether these are still the arrays of `model`."""
-        return self.model is model and self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
+        """Whether these are still the arrays and settings of `model`."""
+        same_arrays = self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
+        return self.model is model and same_arrays and self.settings == _settings(model)
 
     @property
     def rows(self) -> tuple[Tensor, Tensor]:
         """The input rows and the output rows, float32 (V, d) each."""
         inputs, outputs = self.module.parameters()
         return inputs, outputs
+
+
+def _settings(model: Any) -> tuple[Any, ...]:
+    return model.sg, model.cbow_mean, model.sample, model.ns_exponent
 
 
 class TorchEngine(Engine):
@@ -105,14 +114,16 @@ class TorchEngine(Engine):
         settings: its device, batch_size, optimizer, shared_negatives and fused.
 
     Raises:
-        ConfigError: when the device is not there, or Triton is not, where it is wanted.
+        NotHereError: when the device is not there, or Triton is not, where it is wanted.
+        ConfigError: when fused goes with none of the other settings.
     """
 
     def __init__(self, settings: Train | None = None) -> None:
         settings = settings or Train()
         self.device = device_of(settings.device)
-        self.batch_size = settings.batch_size or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
-        """Examples that are stepped at once; it is settled when a model is trained."""
+        self._largest_batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
+        self.batch_size = settings.batch_size or self._largest_batch
+        """Examples that are stepped at once; without the setting, what a model's vocabulary makes of it."""
         self.capabilities = Capabilities(
             sg=True,
             cbow=not settings.fused,
@@ -129,6 +140,7 @@ class TorchEngine(Engine):
         self.steps = self.examples = 0
         """Trained so far: batches, and the pairs (in CBOW: windows) in them."""
         self._settings = settings
+        self._copies = self.device.type != "cpu"  # or else the module's rows are the model's arrays themselves
         self._prepared: _Prepared | None = None
         self._restored: Mapping[str, NDArray[Any]] = {}
         if settings.fused:
@@ -144,7 +156,7 @@ class TorchEngine(Engine):
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
-        with _threads(model.workers):
+        with threads(model.workers), _told_of_memory(self.device):
             prepared = self._prepare_model(model)
             words = subsampled(block, prepared.keep, generator)
             slope = (alpha_end - alpha_start) / max(len(block), 1)
@@ -157,7 +169,7 @@ class TorchEngine(Engine):
 
     def sync(self, model: Any) -> None:
         """Copy the rows from a device that is not this computer's memory; see `Engine.sync`."""
-        if self._prepared is not None and self._prepared.is_of(model) and self.device.type != "cpu":
+        if self._prepared is not None and self._prepared.is_of(model) and self._copies:
             for array, rows in zip((model.wv.vectors, model.syn1neg), self._prepared.rows, strict=True):
                 torch.from_numpy(array).copy_(rows.detach())
             model.wv.norms = None
@@ -184,7 +196,7 @@ class TorchEngine(Engine):
         """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
         if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
-            self.batch_size = self._settings.batch_size or min(self.batch_size, len(counts))
+            self.batch_size = self._settings.batch_size or min(self._largest_batch, len(counts))
             keep = np.append(keep_probabilities(counts, model.sample), 0.0).astype(np.float32)
             module = self._module(model)
             self._prepared = _Prepared(
@@ -196,6 +208,7 @@ class TorchEngine(Engine):
                 model.wv.vectors,
                 model.syn1neg,
                 torch.zeros(len(counts), device=self.device),
+                _settings(model),
             )
         return self._prepared
 
@@ -210,12 +223,11 @@ class TorchEngine(Engine):
             module = CBOWNegativeSampling(*size, mean=bool(model.cbow_mean), device="meta")
             first, second = module.context_embeddings, module.centre_embeddings
         for embeddings, array in ((first, model.wv.vectors), (second, model.syn1neg)):
-            rows = torch.from_numpy(array).to(self.device)
+            rows = torch.from_numpy(array).to(self.device, copy=self._copies)
             embeddings.weight = torch.nn.Parameter(_aligned(rows) if self._settings.fused else rows)
         return module
 
     def _optimizer(self, module: torch.nn.Module) -> torch.optim.Optimizer:
-        torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]  # or Adagrad warns
         optimizer: torch.optim.Optimizer = _OPTIMIZERS[self._settings.optimizer](list(module.parameters()), lr=1.0)
         if self._restored:
             saved = optimizer.state_dict()
@@ -251,7 +263,7 @@ class TorchEngine(Engine):
             pairs = weights.sum(0) if weights is not None and negatives.dim() == 1 else weights
             most = self.max_rate / alpha
             of_inputs, of_outputs = (rows.grad for rows in prepared.rows)
-            _limit(of_inputs, [(batch.inputs, None)], most, prepared.counts)
+            _limit(of_inputs, [(batch.inputs, None)], most / (1 + negative), prepared.counts)
             _limit(of_outputs, [(batch.positives, None), (negatives, pairs)], most, prepared.counts)
         prepared.optimizer.step()
         self.steps += 1
@@ -304,41 +316,35 @@ def _limit(
 
 
 def device_of(name: str) -> torch.device:
-    """Return the device of that name, or for `auto` the fastest one there is.
+    """Return the device of that name, or for `auto` a CUDA device if there is one, else the CPU.
 
     Raises:
-        ConfigError: when there is no such device here.
+        NotHereError: when there is no such device here.
     """
     there = devices()
     if name == "auto":
-        return torch.device(there[0])
+        return torch.device("cuda" if "cuda" in there else "cpu")
     kind, _, number = name.partition(":")
     if kind not in there or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
-        raise ConfigError([f"train.device: {name}: PyTorch finds no such device here; it finds {', '.join(there)}"])
+        raise NotHereError([f"train.device: {name}: PyTorch finds no such device here; it finds {', '.join(there)}"])
     return torch.device(name)
 
 
 def devices() -> list[str]:
-    """Return the kinds of devices that there are, the fastest first."""
+    """Return the kinds of devices that there are."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     return [name for name, is_there in there.items() if is_there]
 
 
 def _check_fused(settings: Train, device: torch.device) -> None:
-    from importlib.util import find_spec
-
-    problems = []
-    if find_spec("triton") is None:
-        problems.append("train.fused: needs Triton; pip install triton")
-    else:
-        from w2vcli.engines import triton_kernel
-
-        if device.type != "cuda" and not triton_kernel.INTERPRETED:
-            problems.append(f"train.fused: is for CUDA devices, and the device is {device.type}")
     if settings.optimizer != "sgd" or settings.shared_negatives:
-        problems.append("train.fused: goes with train.optimizer: sgd and train.shared_negatives: 0 only")
-    if problems:
-        raise ConfigError(problems)
+        raise ConfigError(["train.fused: goes with train.optimizer: sgd and train.shared_negatives: 0 only"])
+    if find_spec("triton") is None:
+        raise NotHereError(["train.fused: needs Triton, which is not installed; pip install triton"])
+    from w2vcli.engines import triton_kernel
+
+    if device.type != "cuda" and not triton_kernel.INTERPRETED:
+        raise NotHereError([f"train.fused: is for CUDA devices, and the device is {device.type}"])
 
 
 def _aligned(rows: Tensor) -> Tensor:
@@ -366,11 +372,28 @@ def _unflattened(state: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]
 
 
 @contextmanager
-def _threads(workers: int) -> Iterator[None]:
+def threads(workers: int) -> Iterator[None]:
     """Let PyTorch compute with so many threads, but no more than there are cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(min(workers, usable_cores()))
     try:
-        yield
+        # it would warn that it does not check them
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _told_of_memory(device: torch.device) -> Iterator[None]:
+    """Say what to do when the device has too little memory.
+
+    Raises:
+        W2VError: instead of PyTorch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise W2VError(
+            f"out of memory on {device}", "a smaller word2vec.vector_size or train.batch_size needs less"
+        ) from error

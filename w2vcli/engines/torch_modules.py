@@ -75,7 +75,9 @@ class CBOWNegativeSampling(nn.Module):
             weights: float32 (batch, k) or (batch, s), what each noise word counts in each window; 1 if not given.
         """
         rows = self.context_embeddings(contexts)  # (n, d)
-        window = torch.repeat_interleave(sizes)  # (n,), 0 for the words of the first window, and so on
+        window = torch.repeat_interleave(
+            sizes, output_size=len(contexts)
+        )  # (n,), 0 for the words of the first window, and so on
         total = rows.new_zeros(len(sizes), rows.shape[1]).index_add(0, window, rows)  # (batch, d)
         mean = total / sizes[:, None]
         value, with_gradient = (mean, total) if self.mean else (total, mean)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -23,7 +24,7 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Whether Triton was told to run kernels on the CPU, for tests."""
 RUN = 4
 """Centres that a program takes: the contexts of the one are mostly those of the next, and then near the processor."""
-_WARPS = 1
+_NUMBERS_A_WARP = 2_048
 
 
 def train(
@@ -42,6 +43,15 @@ def train(
     """
     if not len(words.ids):
         return
+    fixed = constants(inputs.shape[1], settings.window, bool(settings.shrink_windows), settings.negative)
+    # Triton starts kernels on the device that is current
+    with torch.cuda.device_of(inputs):  # type: ignore[no-untyped-call]
+        _launch(fixed, inputs, outputs, words, alphas, noise, seed)
+
+
+def _launch(
+    fixed: dict[str, Any], inputs: Tensor, outputs: Tensor, words: Words, alphas: Tensor, noise: Noise, seed: int
+) -> None:
     _train[(triton.cdiv(len(words.ids), RUN),)](
         inputs,
         outputs,
@@ -55,8 +65,8 @@ def train(
         len(noise.accept),
         inputs.stride(0),
         outputs.stride(0),
-        **constants(inputs.shape[1], settings.window, bool(settings.shrink_windows), settings.negative),
-        num_warps=_WARPS,
+        **fixed,
+        num_warps=warps(fixed),
     )
 
 
@@ -73,7 +83,12 @@ def constants(vector_size: int, window: int, shrink_windows: bool, negative: int
     }
 
 
-@triton.jit
+def warps(fixed: dict[str, Any]) -> int:
+    """Return how many warps a program needs so that its output rows and their changes fit into registers."""
+    return max(1, min(8, int(fixed["padded_size"] * fixed["padded_rows"]) // _NUMBERS_A_WARP))
+
+
+@triton.jit(do_not_specialize=["seed", "number_of_words", "vocabulary"])  # blocks differ in them
 def _train(
     inputs,
     outputs,
