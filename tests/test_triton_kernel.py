@@ -161,7 +161,8 @@ values = {{(names.index(name),): value for name, value in fixed.items()}}
 source = ASTSource(_train, types, values, aligned)
 kernel = triton.compile(source, target=GPUTarget("cuda", {capability}, 32), options={{"num_warps": warps(fixed)}})
 open({str(tmp_path / "cubin")!r}, "wb").write(kernel.asm["cubin"])
-print(kernel.asm["ptx"].count("red."), kernel.asm["ptx"].count(".v4.f32"))
+ptx = kernel.asm["ptx"]
+print(ptx.count("red.") + ptx.count("atom."), ptx.count(".v4.f32"))
 """
     additions, by_four = map(int, uninterpreted(code).split())
     assert additions > 0
