@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,25 +70,18 @@ def train(
 
     Example: w2v bench train novels.txt --set word2vec.sg=1 --peer 'w2v.c=word2vec -train {input} -output {output}'
     """
-    from w2vcli import outputs
     from w2vcli.bench import comparison as benchmarks
-    from w2vcli.bench import plotting
     from w2vcli.config import resolve
 
     form = format_of(as_json, as_tsv)
     settings = resolve(config, overrides or ()).config
     chosen = benchmarks.trainers(trainer or benchmarks.default_trainers(settings), peer or ())
     compared_to = benchmarks.baseline_of(chosen, baseline)
-    if output is not None:
-        outputs.check_folder(output)
-    if plot is not None:
-        plotting.check(Path(plot))
+    _check_files(output, plot)
     runs = []
     for run in benchmarks.bench_train(corpus, settings, chosen, rounds, quality):
         runs.append(run)
-        if output is not None:  # after every run: a failure of the next one loses nothing
-            text = json.dumps(benchmarks.as_json(runs, settings, compared_to), indent=1) + "\n"
-            outputs.write_text(Path(output), text)
+        _write(output, benchmarks.as_json(runs, settings, compared_to))
         if not quiet:
             speed = f", {quantity(run.words_per_second)} words/s" if run.words_per_second else ""
             note(f"round {run.round + 1} {run.trainer}: {run.seconds:.1f} s{speed}")
@@ -155,22 +148,16 @@ def batch(
 
     Example: w2v bench batch novels.txt --set word2vec.sg=1 --plot batches.svg
     """
-    from w2vcli import outputs
-    from w2vcli.bench import batches, plotting
+    from w2vcli.bench import batches
     from w2vcli.config import resolve
 
     form = format_of(as_json, as_tsv)
     settings = resolve(config, overrides or ()).config
-    if output is not None:
-        outputs.check_folder(output)
-    if plot is not None:
-        plotting.check(Path(plot))
+    _check_files(output, plot)
     trials = []
     for trial in batches.bench_batch(corpus, settings, sizes or batches.SIZES, words):
         trials.append(trial)
-        if output is not None:  # after every trial: a failure of the next one loses nothing
-            text = json.dumps({"config": settings.model_dump(), "trials": [vars(one) for one in trials]}, indent=1)
-            outputs.write_text(Path(output), text + "\n")
+        _write(output, {"config": settings.model_dump(), "trials": [vars(one) for one in trials]})
         if not quiet:
             measured = _loss(trial)
             loss = f", held-out loss {measured}" if measured else ""
@@ -208,3 +195,22 @@ def _trial_row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
 
 def _loss(trial: Trial) -> str | None:
     return "diverged" if trial.diverged else None if trial.loss is None else f"{trial.loss:.4f}"
+
+
+def _check_files(output: str | None, plot: str | None) -> None:
+    """Make sure, before anything is measured, that the results can be written."""
+    from w2vcli import outputs
+    from w2vcli.bench import plotting
+
+    if output is not None:
+        outputs.check_folder(output)
+    if plot is not None:
+        plotting.check(Path(plot))
+
+
+def _write(output: str | None, results: dict[str, Any]) -> None:
+    """Write the results so far, if they are wanted; after every run, so that a failure of the next loses nothing."""
+    from w2vcli import outputs
+
+    if output is not None:
+        outputs.write_text(Path(output), json.dumps(results, indent=1) + "\n")

@@ -37,7 +37,7 @@ from w2vcli.engines import Capabilities, Engine
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
 MAX_RATE = 2.0
-_REDRAWS = 3
+REDRAWS = 3
 
 Matrix = NDArray[np.float32]
 
@@ -144,7 +144,7 @@ def draw_other_noise(
 ) -> NDArray[np.int64]:
     """Return `number` ids as `draw_noise` does; those that hit one of `words` are drawn again, at last left out."""
     drawn = draw_noise(cumulative, number, rng)
-    for _ in range(_REDRAWS):
+    for _ in range(REDRAWS):
         hits = np.isin(drawn, words)
         drawn[hits] = draw_noise(cumulative, int(hits.sum()), rng)
     return drawn[~np.isin(drawn, words)]

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from w2vcli.corpus import Block
 from w2vcli.engines.noise import alias_table
+from w2vcli.engines.reference import REDRAWS
 
 _PLACES = 1 << 20  # of words beside words, looked at at once
-_REDRAWS = 3
 
 
 class Words(NamedTuple):
@@ -106,12 +106,12 @@ class Noise:
         A word that hits one of the `words` (n,) beside it is drawn again, a few times; if it still does, it counts 0.
         """
         drawn = self.draw((len(words[0]), number), generator)
-        for turn in range(_REDRAWS + 1):
+        for turn in range(REDRAWS + 1):
             hits = is_among(drawn, words)
             places = hits.nonzero(as_tuple=True)
             if not len(places[0]):
                 return drawn, None
-            if turn < _REDRAWS:
+            if turn < REDRAWS:
                 drawn[places] = self.draw((len(places[0]),), generator)
         return drawn, (~hits).float()
 
