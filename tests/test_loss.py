@@ -50,7 +50,9 @@ BLOCK = block_of(SENTENCES)
 @pytest.mark.parametrize("settings", [{"sg": 1}, {"sg": 0}, {"negative": 7}])
 def test_an_untrained_model_has_k_plus_1_log_2(settings: dict[str, Any]) -> None:
     model = model_of(trained=False, **settings)
-    assert HeldOut(model, BLOCK).loss(model) == pytest.approx((model.negative + 1) * np.log(2), abs=1e-12)
+    held_out = HeldOut(model, BLOCK)
+    assert held_out.untrained == pytest.approx((model.negative + 1) * np.log(2), abs=1e-12)
+    assert held_out.loss(model) == pytest.approx(held_out.untrained, abs=1e-12)
 
 
 @pytest.mark.parametrize("settings", [{"sg": 1}, {"sg": 0, "cbow_mean": 1}, {"sg": 0, "cbow_mean": 0}])

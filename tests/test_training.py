@@ -887,6 +887,20 @@ def test_a_run_that_diverges_is_not_saved(text: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "model").exists()
 
 
+def test_training_that_makes_it_worse_is_said_once(text: Path, tmp_path: Path) -> None:
+    said = []
+    for alpha in (0.025, 1.0):
+        settings = config({"alpha": alpha, "epochs": 3, "sg": 1}, engine="gensim")
+        events = list(training.events(text, tmp_path / str(alpha), settings))
+        said.append([event["message"] for event in events if event["event"] == "warning"])
+    (message,) = [message for message in said[1] if message not in said[0]]
+    assert re.fullmatch(
+        r"the held-out loss, \d+\.\d{4}, is above 4\.158\d, that of a model that has learnt nothing: "
+        r"lower word2vec\.alpha, or train less",
+        message,
+    )
+
+
 def test_hierarchical_softmax_of_one_word(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("word " * 100 + "\n")
     with pytest.raises(W2VError, match="hierarchical softmax needs two words at least"):

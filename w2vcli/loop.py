@@ -78,6 +78,7 @@ class Loop:
         self._longest_step = self._longest_save = 0.0  # seconds
         self._loss: float | None = None  # the last one measured, and where
         self._loss_blocks = -1
+        self._has_doubted = False
         workers = config.word2vec.workers
         if start is None:
             self.state = State(made_from, Position(), Course(), workers)
@@ -209,6 +210,10 @@ class Loop:
             if not math.isfinite(self._loss):
                 raise diverged()
             yield {"event": "loss", **self._place(), "loss": self._loss}
+            doubt = self._measuring.doubt(self._loss)
+            if doubt and not self._has_doubted:
+                self._has_doubted = True
+                yield {"event": "warning", "message": doubt}
         found = self._measuring.scores(self._model) if scores else {}
         if found:
             yield {"event": "scores", **self._place(), "scores": found}

@@ -16,6 +16,7 @@ Before training, when all output vectors are zero, negative sampling's loss is (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -130,6 +131,11 @@ class HeldOut:
     def examples(self) -> Mapping[str, Examples]:
         """The examples by the name of the output matrix."""
         return self._examples
+
+    @property
+    def untrained(self) -> float:
+        """The loss of a model whose scores are all 0: log 2 for each output of an example."""
+        return sum(math.log(2) * len(examples.outputs) / len(self) for examples in self._examples.values())
 
     def loss(self, model: Any) -> float | None:
         """Return the mean loss, float64, or None where the sentences have no pair in them."""

@@ -14,6 +14,7 @@ from w2vcli.loss import HeldOut
 from w2vcli.schedule import Position
 
 LOSS = "loss"
+_WORSE = 1.1  # times as much as nothing learnt: more than a first few steps, or chance, make of it
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,14 @@ class Measuring:
     def loss(self, model: Any) -> float | None:
         """Return the held-out loss."""
         return self._held_out.loss(model) if self._held_out else None
+
+    def doubt(self, loss: float) -> str | None:
+        """Return what is wrong with a held-out loss, if anything."""
+        assert self._held_out is not None
+        if loss < _WORSE * self._held_out.untrained:
+            return None
+        untrained = f"{self._held_out.untrained:.4f}, that of a model that has learnt nothing"
+        return f"the held-out loss, {loss:.4f}, is above {untrained}: lower word2vec.alpha, or train less"
 
     def scores(self, model: Any) -> dict[str, float | None]:
         """Return the scores by name; None where no question could be asked."""
