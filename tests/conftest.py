@@ -17,7 +17,7 @@ from w2vcli.preprocessing import preprocess
 hypothesis.settings.register_profile("untimed", deadline=None)  # nothing depends on how busy the machine is
 hypothesis.settings.load_profile("untimed")
 os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported: there need not be a GPU
-os.environ["OMP_WAIT_POLICY"] = "passive"  # as the engine has it, for tests that import PyTorch before it does
+os.environ["OMP_WAIT_POLICY"] = "passive"  # or PyTorch's threads spin while other tests want the cores
 for name in [name for name in os.environ if name.startswith("W2V_")]:
     del os.environ[name]  # a user's settings are not the tests'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from w2vcli.errors import ConfigError
 from w2vcli.vocab import keep_probabilities
 
 from .conftest import W2V, need
-from .test_engines import CERTAIN_COUNTS, CERTAIN_NOISE, block_of, model_of, planted
+from .test_engines import CERTAIN_COUNTS, CERTAIN_NOISE, block_of, loss, model_of, planted
 
 need_torch = pytest.mark.usefixtures("torch")
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -181,28 +182,58 @@ def test_noise_words_follow_their_distribution_but_are_none_of_the_pair(torch: A
 # ---------------------------------------------------------------- the steps
 
 
-def test_a_row_in_many_pairs_is_cut_to_what_so_many_would_give(torch: Any) -> None:
-    """Row 1 is in 2 pairs, row 3 in 4, as one noise word stands for 3 of them; 2 is the most."""
-    from w2vcli.engines.torch_engine import _limit
+def test_curvatures_bound_those_of_the_loss(torch: Any) -> None:
+    """By hand: two pairs, rows of one dimension; and not below what autograd finds along any row."""
+    from w2vcli.engines.torch_modules import Targets, curvatures, negative_sampling_loss
 
-    rows, counts = torch.tensor([1, 3, 1, 3]), torch.zeros(5)
+    predicting = torch.tensor([[2.0], [4.0]])
+    rows = torch.tensor([[[1.0], [2.0]], [[3.0], [6.0]]])
+    own = Targets(torch.tensor([[0, 1], [2, 3]]), rows, 2)
+    assert [bounds.tolist() for bounds in curvatures(predicting, own)] == [[5 / 4, 45 / 4], [[1, 1], [4, 4]]]
+    weights = torch.tensor([[0.5], [0.0]])
+    assert [bounds.tolist() for bounds in curvatures(predicting, own, weights)] == [[3 / 4, 9 / 4], [[1, 0.5], [4, 0]]]
+    shared = Targets(torch.tensor([0, 2, 1]), torch.tensor([[1.0], [3.0], [2.0]]), 2)
+    for weights in (None, torch.tensor([[2.0], [1.0]])):
+        of_predicting, of_targets = curvatures(predicting, shared, weights)
+        factor = 1 if weights is None else 2
+        assert of_predicting.tolist() == [(1 + 4 * factor) / 4, (9 + 4) / 4]
+        assert of_targets.tolist() == [1, 4, 4 + factor]
+
+        def loss(predicting: Any, rows: Any, shared: Any = shared, weights: Any = weights) -> Any:
+            return 2 * negative_sampling_loss(predicting, shared._replace(rows=rows), weights)
+
+        # at rows of zero the bound is what autograd finds
+        for at, bounds in ((0, of_predicting), (1, of_targets)):
+            points = [predicting, shared.rows]
+            points[at] = torch.zeros_like(points[at])
+            hessian = torch.autograd.functional.hessian(loss, tuple(points))[at][at].squeeze()
+            np.testing.assert_allclose(hessian.diagonal(), bounds)
+
+
+def test_a_row_is_stepped_to_the_bottom_of_its_curvature_at_most(torch: Any) -> None:
+    """At a rate of 1/2, row 1 reaches (1 + 2) / 2 of the way and row 3 (1/4 + 1/2) / 2 of it."""
+    from w2vcli.engines.torch_steps import limit
+
+    rows, room = torch.tensor([1, 3, 1, 3]), torch.zeros(5)
     gradient = torch.sparse_coo_tensor(rows[None], torch.ones(4, 2), (5, 2), check_invariants=False)
-    _limit(gradient, [(rows[:3], None), (rows[3:], torch.tensor([3.0]))], 2.0, counts)
-    assert gradient.to_dense().tolist() == [[0, 0], [2, 2], [0, 0], [1, 1], [0, 0]]
-    assert not counts.any()
+    limit(gradient, torch.tensor([1, 1 / 4, 2, 1 / 2]), 0.5, room)
+    np.testing.assert_allclose(gradient.to_dense()[:, 0], [0, 2 / 1.5, 0, 2, 0])
+    assert not room.any()
+
+
+def engine_of(limits_rates: bool = True, **train: Any) -> Any:
+    from w2vcli.engines.torch_engine import TorchEngine
+
+    return TorchEngine(Train(device="cpu", **train), limits_rates)
 
 
 @pytest.mark.parametrize("negative", [4, 20])
 def test_large_batches_stay_sound(torch: Any, negative: int) -> None:
     """All the block at once, for long: where the sum of the gradients diverges, the loss falls and stays down."""
-    from .test_engines import loss
-
     counts, block, _ = planted()
     losses: dict[bool, list[float]] = {True: [], False: []}
     for limit in (True, False):
-        engine = engines.create("torch", Train(batch_size=100_000, device="cpu"))
-        assert hasattr(engine, "max_rate")
-        engine.max_rate = engine.max_rate if limit else math.inf
+        engine = engine_of(limits_rates=limit, batch_size=100_000)
         model = model_of(counts, vector_size=50, window=2, negative=negative)
         with np.errstate(all="ignore"):
             for seed in range(120):
@@ -219,16 +250,42 @@ def test_rates_are_cut_as_the_reference_cuts_them(torch: Any, options: dict[str,
     """Batches of 200 of three words, at a rate of 0.3: every row is in far too many pairs."""
     block = block_of([[0, 1, 2], [1, 0], [2, 0, 1, 2]] * 60)
     models = [model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, **options}, vector_size=8) for _ in range(3)]
-    unlimited = engines.create("torch", Train(batch_size=200, device="cpu"))
-    assert hasattr(unlimited, "max_rate")
-    unlimited.max_rate = math.inf
-    ours = engines.create("torch", Train(batch_size=200, device="cpu"))
+    ours, unlimited = (engine_of(limits_rates=limits, batch_size=200) for limits in (True, False))
     for engine, model in zip((ours, reference.ReferenceEngine("batch", 200), unlimited), models, strict=True):
         engine.train_block(model, block, 0.3, 0.3, np.random.default_rng(1))
     for name in ("vectors", "syn1neg"):
         ours_, theirs, others = (getattr(model.wv if name == "vectors" else model, name) for model in models)
         np.testing.assert_allclose(ours_, theirs, atol=2e-5)
         assert np.abs(ours_ - others).max() > 0.1
+
+
+def test_workers_step_every_batch_once(torch: Any) -> None:
+    counts, block, _ = planted()
+    made = []
+    for workers in (1, 4):
+        engine, model = engine_of(batch_size=512), model_of(counts, workers=workers, window=2, shrink_windows=False)
+        before = loss(model, block)
+        engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(1))
+        made.append((engine.steps.made, engine.steps.examples))
+        assert loss(model, block) < before - 0.1
+    assert made[0] == made[1]
+    assert made[0][0] == -(-made[0][1] // 512)
+
+
+def test_an_error_of_one_worker_stops_the_others(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from w2vcli.engines.torch_steps import Steps
+
+    def fail(self: Any, gradients: Any, alpha: float, examples: int) -> None:
+        if self.made == 3:
+            raise RuntimeError("no more")
+        self.made += 1
+
+    monkeypatch.setattr(Steps, "_step", fail)
+    counts, block, _ = planted()
+    engine = engine_of(batch_size=512)
+    with pytest.raises(RuntimeError, match="no more"):
+        engine.train_block(model_of(counts, workers=3), block, 0.05, 0.05, np.random.default_rng(1))
+    assert not any(thread.name.startswith("w2v-torch") for thread in threading.enumerate())
 
 
 def test_rows_that_are_copied_are_brought_back(torch: Any) -> None:
@@ -251,15 +308,15 @@ def test_rows_that_are_copied_are_brought_back(torch: Any) -> None:
 
 def test_the_usual_batch_is_no_larger_than_the_vocabulary(torch: Any) -> None:
     engine: Any = engines.create("torch", Train(device="cpu"))
-    for counts, batch_size in (([5] * 30, 30), ([5] * 1100, 1024), ([5] * 40, 40)):
-        engine.train_block(model_of(counts), block_of([[0, 1]]), 0.1, 0.1, np.random.default_rng(1))
-        assert engine.batch_size == batch_size
+    for counts, batch_size in (([5] * 30, 30), ([5] * 5000, 4096), ([5] * 40, 40)):
+        assert engine.batch_size_of(len(counts)) == batch_size
+        model = model_of(counts, shrink_windows=False, window=1)
+        engine.train_block(model, block_of([[0, 1]] * (batch_size // 2 + 1)), 0.1, 0.1, np.random.default_rng(1))
+        assert engine.steps.made == 2
 
 
 @pytest.mark.parametrize("options", [{"optimizer": "adagrad"}, {"optimizer": "sparse_adam"}, {"shared_negatives": 32}])
 def test_every_way_to_step_learns(torch: Any, options: dict[str, Any]) -> None:
-    from .test_engines import loss
-
     counts, block, _ = planted()
     alpha = 0.005 if "sparse_adam" in options.values() else 0.05
     engine = engines.create("torch", Train(device="cpu", **options))
@@ -331,7 +388,7 @@ def test_eight_sentences(w2v: W2V, tmp_path: Path) -> None:
     done = w2v("train", "eight.txt", "-o", "run", "-c", config, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "56 words in 8 sentences" in done.err
-    assert "vocabulary 37 of 37 distinct words; engine torch (on cpu), 50 epochs" in done.err
+    assert "vocabulary 37 of 37 distinct words; engine torch (on cpu, batches of 16), 50 epochs" in done.err
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     losses = [event["loss"] for event in events if event["event"] == "loss"][:51]
     assert losses[0] == pytest.approx(6 * math.log(2), abs=1e-9)

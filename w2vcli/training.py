@@ -102,8 +102,8 @@ def events(
     An event is a dict with `event` and `time` (seconds since 1970), and by kind:
     `waiting` (not in events.jsonl): holder · `warning`: message · `encode` (often, and not in events.jsonl): bytes,
     total · `compile` (when it takes long): engine · `changed`: settings, each with its value before and now ·
-    `start`: engine, engine_reason, device, words, sentences, distinct, fingerprint, split, vocabulary,
-    heldout_sentences, epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
+    `start`: engine, engine_reason, device, batch_size, words, sentences, distinct, fingerprint, split,
+    vocabulary, heldout_sentences, epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
     `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
@@ -418,6 +418,7 @@ class _Run:
             "engine": self.config.train.engine,
             "engine_reason": self.engine_reason,
             "device": str(self.engine.device),
+            "batch_size": self.engine.batch_size_of(len(vocab)),
             **{name: corpus.meta[name] for name in ("words", "sentences", "distinct", "fingerprint", "split")},
             "vocabulary": len(vocab),
             "heldout_sentences": held_out.sentences if held_out else 0,

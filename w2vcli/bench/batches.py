@@ -1,8 +1,8 @@
 """Online against minibatch: the torch engine's speed, and what it has learnt after the same pairs, by batch size.
 
-For the learning rate of a batch there are three rules. `limited` is the engine's: see `torch_engine`. `mean` steps by
+For the learning rate of a batch there are three rules. `limited` is the engine's: see `torch_steps`. `mean` steps by
 the mean of the batch's gradients, which learns the less the larger the batch is; `sum` by their sum, which diverges
-when it is large. Where batches are small, that is the same.
+when it is large.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SIZES = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536]
 LIMITED, MEAN, SUM, NAIVE = "limited", "mean", "sum", "naive DataLoader"
+_CUT_FROM = 256
+"""In smaller batches hardly a row is in so many pairs that its rate is cut."""
 _NAIVE_SIZE, _NAIVE_PAIRS = 1_024, 20_480
 
 
@@ -127,19 +129,16 @@ def _trials(task: _Task, device: str, size: int) -> Iterator[Trial]:
         return
     if size > 1:
         yield _trial(task, device, size, MEAN, settings.alpha / size, settings.min_alpha / size)
-    if settings.alpha * size * (1 + settings.negative) > reference.MAX_RATE:  # or else no row is in too many pairs
+    if size >= _CUT_FROM:
         yield _trial(task, device, size, SUM, settings.alpha, settings.min_alpha)
 
 
 def _trial(task: _Task, device: str, size: int, rule: str, alpha: float, min_alpha: float) -> Trial:
-    engine = _engine(task.config, device, size)
-    if rule == SUM:
-        engine.max_rate = float("inf")
+    engine = _engine(task.config, device, size, limits_rates=rule != SUM)
     model = task.new_model()
     held_out = HeldOut(model, task.held_out)
     warm = task.new_model()
     engine.train_block(warm, Block(task.block.ids, task.block.starts[:50], task.block.ends[:50]), 0.0, 0.0, _rng(task))
-    engine.steps = engine.examples = 0
     started = time.perf_counter()
     engine.train_block(model, task.block, alpha, min_alpha, _rng(task))
     engine.sync(model)
@@ -147,14 +146,15 @@ def _trial(task: _Task, device: str, size: int, rule: str, alpha: float, min_alp
     with np.errstate(all="ignore"):  # a sum may diverge
         value = held_out.loss(model)
     diverged = value is not None and not math.isfinite(value)
-    steps, pairs = engine.steps, engine.examples
-    return Trial(device, size, rule, steps, pairs, len(task.block), seconds, None if diverged else value, diverged)
+    assert engine.steps is not None
+    counted = engine.steps.made, engine.steps.examples
+    return Trial(device, size, rule, *counted, len(task.block), seconds, None if diverged else value, diverged)
 
 
-def _engine(config: Config, device: str, size: int) -> TorchEngine:
+def _engine(config: Config, device: str, size: int, limits_rates: bool) -> TorchEngine:
     from w2vcli.engines.torch_engine import TorchEngine
 
-    return TorchEngine(config.train.model_copy(update={"device": device, "batch_size": size}))
+    return TorchEngine(config.train.model_copy(update={"device": device, "batch_size": size}), limits_rates)
 
 
 def _rng(task: _Task) -> np.random.Generator:

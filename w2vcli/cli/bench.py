@@ -141,10 +141,10 @@ def batch(
     """Compare batch sizes of the torch engine, on each device.
 
     Every size trains the same pairs, once. Shown are its speed and the held-out loss after that: with the engine's
-    learning rate for each row, which grows with the row's pairs in the batch up to a limit; with the mean of the
-    batch's gradients, as minibatches have it elsewhere; and with their sum, without a limit. The first line is a
-    DataLoader whose items are single pairs, for its speed. A loss near (negative + 1) log 2 has hardly begun to fall:
-    raise --words. Small sizes take long.
+    steps, which are the sum of the batch's gradients but cut where a row would overshoot; with their mean, as
+    minibatches have it elsewhere; and with their sum, uncut. The first line is a DataLoader whose items are single
+    pairs, for its speed. A loss near (negative + 1) log 2 has hardly begun to fall: raise --words. Small sizes take
+    long.
 
     Example: w2v bench batch novels.txt --set word2vec.sg=1 --plot batches.svg
     """

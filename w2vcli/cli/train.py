@@ -181,7 +181,8 @@ class _Reporter:
             self.line.say(f"going on from {event['resumed_from']}")
         elif event["grown_from"]:
             self.line.say(f"growing from {event['grown_from']}")
-        about = [event["engine_reason"], f"on {event['device']}" if event["engine"] == "torch" else None]
+        batches = f"batches of {event['batch_size']:,}" if event["batch_size"] else None
+        about = [event["engine_reason"], f"on {event['device']}" if event["engine"] == "torch" else None, batches]
         reason = f" ({', '.join(filter(None, about))})" if any(about) else ""
         self.line.say(
             f"{plural(event['words'], 'word')} in {plural(event['sentences'], 'sentence')}, "

@@ -68,6 +68,10 @@ class Engine(ABC):
         """
         return cls()
 
+    def batch_size_of(self, vocabulary: int) -> int | None:
+        """Return how many examples it steps at once, with so many words; None where it has no `train.batch_size`."""
+        return None
+
     def prepare(self, settings: Word2Vec) -> None:  # noqa: B027
         """Load, or compile, the code that training with `settings` will need; `train_block` works without it too."""
 

@@ -20,8 +20,9 @@ What is stepped at once (`at_once`):
     window   skip-gram draws noise once for a centre: all pairs of the window share it, and all are stepped from the
              same old rows
     batch    many pairs, or in CBOW windows, are stepped from the same old rows, each with noise of its own; the centre
-             predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. A row whose
-             rates add up to more than MAX_RATE, alpha for each row that it meets in the batch, is moved at that rate.
+             predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. The rate of
+             a row u is at most 1 / sum of v . v / 4 over the rows v that it meets in the batch: s(x) s(-x), the second
+             derivative of -log s(x), is 1/4 at most, so this bounds the loss's curvature along u
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from w2vcli.corpus import Block, Ids
 from w2vcli.engines import Capabilities, Engine
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
-MAX_RATE = 2.0
 REDRAWS = 3
 
 Matrix = NDArray[np.float32]
@@ -227,7 +227,7 @@ def batch_step(model: Any, batch: list[Example], alpha: float) -> None:
     """Make one step on all examples of a batch, in place and from the old rows."""
     matrices = model.wv.vectors, model.syn1neg
     sums = [np.zeros(matrix.shape) for matrix in matrices]
-    pairs = [np.zeros(len(matrix)) for matrix in matrices]
+    curvatures = [np.zeros(len(matrix)) for matrix in matrices]
     for inputs, target, negatives in batch:
         u, share = matrices[0][inputs].sum(axis=0), 1 / len(inputs)
         u = u * share if model.cbow_mean else u
@@ -237,10 +237,10 @@ def batch_step(model: Any, batch: list[Example], alpha: float) -> None:
         change = slopes @ matrices[1][rows]
         np.add.at(sums[0], inputs, change if model.cbow_mean else change * share)
         np.add.at(sums[1], rows, np.outer(slopes, u))
-        np.add.at(pairs[0], inputs, 1 + model.negative)
-        np.add.at(pairs[1], rows, 1)
-    for matrix, total, number in zip(matrices, sums, pairs, strict=True):
-        rates = np.minimum(alpha, MAX_RATE / np.maximum(number, 1))
+        np.add.at(curvatures[0], inputs, (matrices[1][rows] ** 2).sum() / 4)
+        np.add.at(curvatures[1], rows, u @ u / 4)
+    for matrix, total, curvature in zip(matrices, sums, curvatures, strict=True):
+        rates = alpha / np.maximum(1, alpha * curvature)
         matrix += (rates[:, None] * total).astype(np.float32)
 
 

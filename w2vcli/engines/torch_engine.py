@@ -1,79 +1,60 @@
 """The torch engine: skip-gram and CBOW in minibatches, on a CPU or a GPU.
 
 A block's ids are moved to the device, and there words, windows and noise words are drawn (`torch_sampling`); a batch of
-examples goes through the module (`torch_modules`), and an optimiser steps the rows that it looked up. In skip-gram the
+examples goes through the module (`torch_modules`), and an optimiser steps the rows that it looked up (`torch_steps`);
+on a CPU, `word2vec.workers` large batches are stepped side by side. In skip-gram the
 centre predicts its contexts, as in the paper; over a text these are the same pairs as the other way round. A noise word
 that is one of the two (in CBOW: the centre) is drawn again, a few times, and at last does not count; of noise words
 that a batch shares, those that are one of a pair do not count for it.
-
-A learning rate for every batch size. `alpha` is the rate of a pair, so a batch steps by the sum of its pairs'
-gradients, not by their mean, which would learn the less the larger the batch is. But all of them are taken at the old
-rows, and a row that is in very many pairs of a batch would overshoot: where its rates add up to more than MAX_RATE, its
-step is cut to that. A pair counts once for an output row, and for an input row, which meets its noise words too, 1 + k
-times. (The curvature of a row's mean loss is then at most a quarter of the square of the other rows' length, about 2
-when trained, and steps diverge above a rate of 2 over the curvature.) SparseAdam and Adagrad find rates of their own.
 
 With `train.fused` the steps of skip-gram are those of `triton_kernel` instead.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
-# PyTorch's threads wait for each other by spinning, unless told otherwise when it is loaded; where other programs want
-# the cores too, that makes training ten times as slow and more
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from w2vcli.config import Train
 from w2vcli.corpus import Block
 from w2vcli.engines import Capabilities, Engine
-from w2vcli.engines.reference import MAX_RATE
 from w2vcli.engines.torch_modules import CBOWNegativeSampling, SkipGramNegativeSampling
-from w2vcli.engines.torch_sampling import Noise, Windows, Words, is_among, subsampled, windows
+from w2vcli.engines.torch_sampling import Examples, Noise, Words, pairs, subsampled, whole_windows, windows
+from w2vcli.engines.torch_steps import Steps
 from w2vcli.errors import ConfigError, NotHereError, W2VError
-from w2vcli.resources import usable_cores
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
-CPU_BATCH, GPU_BATCH = 1_024, 16_384
+CPU_BATCH, GPU_BATCH = 4_096, 16_384
 """Batch sizes where none is given: a CPU's cache holds the rows of the one, a GPU is kept busy by the other. A small
 vocabulary's is smaller: as many as there are words, so that no row is in very many pairs."""
+_SIDE_BY_SIDE = 512
+"""Batches so large are stepped side by side. With smaller ones, workers wait for Python's lock more than they gain."""
 _OPTIMIZERS = {"sgd": torch.optim.SGD, "sparse_adam": torch.optim.SparseAdam, "adagrad": torch.optim.Adagrad}
 _REMEMBERED = {"sgd": 0, "sparse_adam": 2, "adagrad": 1}
 _ALIGNED = 16
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_KEPT, _LARGEST_MMAP_THRESHOLD = 256 << 20, 32 << 20
 _STATE = "optimizer"
 
 
-class Examples(NamedTuple):
-    """What predicts what.
+class _Alphas(NamedTuple):
+    """Learning rates: that of a block's first word, and what is added with each word after it."""
 
-    `inputs`: int64 (n,), the words that predict: one for each positive, or in CBOW as many as `sizes` says.
-    `sizes`: int64 (m,). `positives`: int64 (m,), what they predict. `places`: int64 (m,), as in `Words`, the centre's.
-    """
+    start: float
+    slope: float
 
-    inputs: Tensor
-    sizes: Tensor | None
-    positives: Tensor
-    places: Tensor
-
-    def batches(self, size: int) -> Iterator[Examples]:
-        """Yield so many of them at a time; the last ones may be fewer."""
-        ends = None if self.sizes is None else torch.cat([self.sizes.new_zeros(1), self.sizes.cumsum(0)])
-        for start in range(0, len(self.positives), size):
-            here = slice(start, min(start + size, len(self.positives)))
-            sizes = None if self.sizes is None else self.sizes[here]
-            of_inputs = here if ends is None else slice(*ends[[here.start, here.stop]].tolist())
-            yield Examples(self.inputs[of_inputs], sizes, self.positives[here], self.places[here])
+    def at(self, places: Tensor) -> Tensor:
+        return self.start + self.slope * places
 
 
 @dataclass
@@ -81,14 +62,11 @@ class _Prepared:
     """A model on the device, and everything about it that stays the same."""
 
     model: Any
-    module: SkipGramNegativeSampling | CBOWNegativeSampling
-    optimizer: torch.optim.Optimizer
     keep: Tensor
-    noise: Noise
+    """float32 (V + 1,): the keep probabilities, and 0 for words that have none."""
+    steps: Steps
     vectors: NDArray[np.float32]
     syn1neg: NDArray[np.float32]
-    counts: Tensor
-    """float32 (V,), all 0: room to count rows in."""
     settings: tuple[Any, ...]
 
     def is_of(self, model: Any) -> bool:
@@ -96,15 +74,9 @@ class _Prepared:
         same_arrays = self.vectors is model.wv.vectors and self.syn1neg is model.syn1neg
         return self.model is model and same_arrays and self.settings == _settings(model)
 
-    @property
-    def rows(self) -> tuple[Tensor, Tensor]:
-        """The input rows and the output rows, float32 (V, d) each."""
-        inputs, outputs = self.module.parameters()
-        return inputs, outputs
-
 
 def _settings(model: Any) -> tuple[Any, ...]:
-    return model.sg, model.cbow_mean, model.sample, model.ns_exponent
+    return model.sg, model.cbow_mean, model.sample, model.ns_exponent, model.negative
 
 
 class TorchEngine(Engine):
@@ -112,18 +84,16 @@ class TorchEngine(Engine):
 
     Args:
         settings: its device, batch_size, optimizer, shared_negatives and fused.
+        limits_rates: whether SGD's rate of a row is cut where a batch would overshoot; see `torch_steps`.
 
     Raises:
         NotHereError: when the device is not there, or Triton is not, where it is wanted.
         ConfigError: when fused goes with none of the other settings.
     """
 
-    def __init__(self, settings: Train | None = None) -> None:
+    def __init__(self, settings: Train | None = None, limits_rates: bool = True) -> None:
         settings = settings or Train()
         self.device = device_of(settings.device)
-        self._largest_batch = CPU_BATCH if self.device.type == "cpu" else GPU_BATCH
-        self.batch_size = settings.batch_size or self._largest_batch
-        """Examples that are stepped at once; without the setting, what a model's vocabulary makes of it."""
         self.capabilities = Capabilities(
             sg=True,
             cbow=not settings.fused,
@@ -135,14 +105,13 @@ class TorchEngine(Engine):
             at_once="window" if settings.fused else "batch",
         )
         self.arrays_a_matrix = _REMEMBERED[settings.optimizer]
-        self.max_rate = MAX_RATE
-        """Where the rates of a row's pairs add up to more, its step is cut."""
-        self.steps = self.examples = 0
-        """Trained so far: batches, and the pairs (in CBOW: windows) in them."""
+        self._limits_rates = limits_rates
         self._settings = settings
         self._copies = self.device.type != "cpu"  # or else the module's rows are the model's arrays themselves
         self._prepared: _Prepared | None = None
         self._restored: Mapping[str, NDArray[Any]] = {}
+        if self.device.type == "cpu":
+            _keep_freed_memory()
         if settings.fused:
             _check_fused(settings, self.device)
 
@@ -155,22 +124,32 @@ class TorchEngine(Engine):
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
-        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**63)))
-        with threads(model.workers), _told_of_memory(self.device):
+        workers = model.workers if self._is_worth_threads(len(model.wv)) else 1
+        seeds = rng.integers(2**63, size=1 + workers).tolist()
+        generator, *others = (torch.Generator(self.device).manual_seed(seed) for seed in seeds)
+        with threads(1), _told_of_memory(self.device):
             prepared = self._prepare_model(model)
             words = subsampled(block, prepared.keep, generator)
-            slope = (alpha_end - alpha_start) / max(len(block), 1)
+            alphas = _Alphas(alpha_start, (alpha_end - alpha_start) / max(len(block), 1))
             if self._settings.fused:
-                self._train_fused(prepared, words, alpha_start + slope * words.places, generator)
+                self._train_fused(prepared, words, alphas.at(words.places), generator)
             else:
-                self._train(prepared, words, alpha_start, slope, generator)
+                prepared.steps.make(self._batches(prepared, words, alphas, generator), others)
         model.wv.norms = None  # Gensim's cache of vector lengths
         return len(words.ids)
+
+    def batch_size_of(self, vocabulary: int) -> int | None:
+        """Return the setting, or what becomes of it without one; see `Engine.batch_size_of`."""
+        usual = min(CPU_BATCH if self.device.type == "cpu" else GPU_BATCH, vocabulary)
+        return None if self._settings.fused else self._settings.batch_size or usual
+
+    def _is_worth_threads(self, vocabulary: int) -> bool:
+        return self.device.type == "cpu" and (self.batch_size_of(vocabulary) or 0) >= _SIDE_BY_SIDE
 
     def sync(self, model: Any) -> None:
         """Copy the rows from a device that is not this computer's memory; see `Engine.sync`."""
         if self._prepared is not None and self._prepared.is_of(model) and self._copies:
-            for array, rows in zip((model.wv.vectors, model.syn1neg), self._prepared.rows, strict=True):
+            for array, rows in zip((model.wv.vectors, model.syn1neg), self._prepared.steps.rows, strict=True):
                 torch.from_numpy(array).copy_(rows.detach())
             model.wv.norms = None
 
@@ -178,7 +157,7 @@ class TorchEngine(Engine):
         """Return what the optimiser remembers; see `Engine.state`."""
         if self._prepared is None:
             return dict(self._restored)
-        remembered = self._prepared.optimizer.state_dict()["state"]
+        remembered = self._prepared.steps.optimizer.state_dict()["state"]
         return {
             f"{_STATE}.{number}.{name}": torch.as_tensor(value).cpu().numpy().reshape(np.shape(value) or (1,))
             for number, values in remembered.items()
@@ -190,27 +169,38 @@ class TorchEngine(Engine):
         self._restored = {name: array for name, array in state.items() if name.startswith(f"{_STATE}.")}
         self._prepared = None
 
+    @property
+    def steps(self) -> Steps | None:
+        """The steps of the model that is trained."""
+        return None if self._prepared is None else self._prepared.steps
+
     # ------------------------------------------------------------ preparing
 
     def _prepare_model(self, model: Any) -> _Prepared:
         """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
         if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
-            self.batch_size = self._settings.batch_size or min(self._largest_batch, len(counts))
             keep = np.append(keep_probabilities(counts, model.sample), 0.0).astype(np.float32)
-            module = self._module(model)
             self._prepared = _Prepared(
                 model,
-                module,
-                self._optimizer(module),
                 torch.from_numpy(keep).to(self.device),
-                Noise(noise_probabilities(counts, model.ns_exponent), self.device),
+                self._new_steps(model),
                 model.wv.vectors,
                 model.syn1neg,
-                torch.zeros(len(counts), device=self.device),
                 _settings(model),
             )
         return self._prepared
+
+    def _new_steps(self, model: Any) -> Steps:
+        module, settings = self._module(model), self._settings
+        return Steps(
+            module,
+            self._optimizer(module),
+            Noise(noise_probabilities(model.wv.expandos["count"], model.ns_exponent), self.device),
+            model.negative,
+            settings.shared_negatives,
+            limits_rates=self._limits_rates and settings.optimizer == "sgd",
+        )
 
     def _module(self, model: Any) -> SkipGramNegativeSampling | CBOWNegativeSampling:
         """Return the module of `model`; on a CPU its rows are the model's arrays themselves."""
@@ -238,81 +228,23 @@ class TorchEngine(Engine):
 
     # ------------------------------------------------------------ training
 
-    def _train(
-        self, prepared: _Prepared, words: Words, alpha_start: float, slope: float, generator: torch.Generator
-    ) -> None:
-        """Train batch by batch; a batch's learning rate is that of its first centre."""
-        model = prepared.model
+    def _batches(
+        self, prepared: _Prepared, words: Words, alphas: _Alphas, generator: torch.Generator
+    ) -> Generator[tuple[Examples, float]]:
+        """Yield every batch and its learning rate, which is that of its first centre."""
+        model, size = prepared.model, self.batch_size_of(len(prepared.model.wv))
+        assert size is not None
         for part in windows(words, model.window, bool(model.shrink_windows), generator):
-            examples = _pairs(words, part) if model.sg else _whole_windows(words, part)
-            alphas = (alpha_start + slope * examples.places[:: self.batch_size]).tolist()
-            for batch, alpha in zip(examples.batches(self.batch_size), alphas, strict=True):
-                self._step(prepared, batch, alpha, generator)
-
-    def _step(self, prepared: _Prepared, batch: Examples, alpha: float, generator: torch.Generator) -> None:
-        """Draw the noise words of a batch, and make one step of the optimiser on the sum of its losses."""
-        size, negative = len(batch.positives), prepared.model.negative
-        negatives, weights = self._noise_words(prepared, batch, generator)
-        inputs = (batch.inputs,) if batch.sizes is None else (batch.inputs, batch.sizes)
-        for group in prepared.optimizer.param_groups:
-            group["lr"] = alpha
-        prepared.optimizer.zero_grad()
-        loss = prepared.module(*inputs, batch.positives, negatives, weights) * size
-        loss.backward()
-        if self._settings.optimizer == "sgd" and alpha * size * (1 + negative) > self.max_rate:
-            pairs = weights.sum(0) if weights is not None and negatives.dim() == 1 else weights
-            most = self.max_rate / alpha
-            of_inputs, of_outputs = (rows.grad for rows in prepared.rows)
-            _limit(of_inputs, [(batch.inputs, None)], most / (1 + negative), prepared.counts)
-            _limit(of_outputs, [(batch.positives, None), (negatives, pairs)], most, prepared.counts)
-        prepared.optimizer.step()
-        self.steps += 1
-        self.examples += size
-
-    def _noise_words(
-        self, prepared: _Prepared, batch: Examples, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the noise words of a batch and what they count; where all share them, as much as their own would."""
-        never = (batch.positives, batch.inputs) if batch.sizes is None else (batch.positives,)
-        negative, shared = prepared.model.negative, self._settings.shared_negatives
-        if not shared:
-            return prepared.noise.draw_others(negative, never, generator)
-        drawn = prepared.noise.draw((shared,), generator)
-        return drawn, (~is_among(drawn, never)).float() * (negative / shared)
+            examples = pairs(words, part) if model.sg else whole_windows(words, part)
+            of_batches = alphas.at(examples.places[::size]).tolist()
+            yield from zip(examples.batches(size), of_batches, strict=True)
 
     def _train_fused(self, prepared: _Prepared, words: Words, alphas: Tensor, generator: torch.Generator) -> None:
         from w2vcli.engines import triton_kernel
 
         seed = int(torch.randint(2**31 - 1, (), device=self.device, generator=generator))
-        inputs, outputs = (rows.detach() for rows in prepared.rows)
-        triton_kernel.train(inputs, outputs, words, alphas, prepared.noise, prepared.model, seed)
-
-
-def _pairs(words: Words, part: Windows) -> Examples:
-    """Return the examples of skip-gram: each centre predicts each of its contexts."""
-    return Examples(words.ids[part.centres], None, words.ids[part.contexts], words.places[part.centres])
-
-
-def _whole_windows(words: Words, part: Windows) -> Examples:
-    """Return the examples of CBOW: all contexts of a centre predict it."""
-    centres, sizes = torch.unique_consecutive(part.centres, return_counts=True)
-    return Examples(words.ids[part.contexts], sizes, words.ids[centres], words.places[centres])
-
-
-def _limit(
-    gradient: Tensor | None, rows: list[tuple[Tensor, Tensor | None]], most_pairs: float, counts: Tensor
-) -> None:
-    """Cut the sparse gradient of a row that is in more than `most_pairs` pairs to what so many would give, in place.
-
-    `rows`: ids of rows, and how many pairs each of them stands for, 1 if not given. `counts`: float32 (V,), 0 before
-    and after.
-    """
-    assert gradient is not None
-    for ids, pairs in rows:
-        counts.index_add_(0, ids.flatten(), counts.new_ones(ids.numel()) if pairs is None else pairs.flatten())
-    looked_up = gradient._indices()[0]
-    gradient._values().mul_((most_pairs / counts[looked_up]).clamp_(max=1.0)[:, None])
-    counts[looked_up] = 0.0
+        inputs, outputs = (rows.detach() for rows in prepared.steps.rows)
+        triton_kernel.train(inputs, outputs, words, alphas, prepared.steps.noise, prepared.model, seed)
 
 
 def device_of(name: str) -> torch.device:
@@ -371,11 +303,22 @@ def _unflattened(state: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]
     return found
 
 
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next: from the system it comes slowly, page by page and zeroed.
+
+    Other C libraries are left as they are. For the whole process: up to _KEPT bytes are not given back.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+
+
 @contextmanager
-def threads(workers: int) -> Iterator[None]:
-    """Let PyTorch compute with so many threads, but no more than there are cores."""
+def threads(number: int) -> Iterator[None]:
+    """Let PyTorch compute each operation with so many threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(min(workers, usable_cores()))
+    torch.set_num_threads(number)
     try:
         # it would warn that it does not check them
         with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]

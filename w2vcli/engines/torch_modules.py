@@ -11,8 +11,11 @@ for every row that was looked up, so that a step costs its batch and not the voc
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from torch.nn.functional import logsigmoid
 
 
@@ -39,8 +42,11 @@ class SkipGramNegativeSampling(nn.Module):
             negatives: int64 (batch, k), noise words of each pair; or (s,), noise words that all pairs share.
             weights: float32 (batch, k) or (batch, s), what each noise word counts in each pair; 1 if not given.
         """
-        centre = self.centre_embeddings(centres)  # (batch, d)
-        return negative_sampling_loss(centre, self.context_embeddings, positives, negatives, weights)
+        return negative_sampling_loss(*self.look_up(centres, positives, negatives), weights)
+
+    def look_up(self, centres: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Targets]:
+        """Return the rows that predict, (batch, d), and those that they predict or not; arguments as in `forward`."""
+        return self.centre_embeddings(centres), _targets(self.context_embeddings, positives, negatives)
 
 
 class CBOWNegativeSampling(nn.Module):
@@ -74,6 +80,10 @@ class CBOWNegativeSampling(nn.Module):
             negatives: int64 (batch, k), noise words of each window; or (s,), noise words that all windows share.
             weights: float32 (batch, k) or (batch, s), what each noise word counts in each window; 1 if not given.
         """
+        return negative_sampling_loss(*self.look_up(contexts, sizes, positives, negatives), weights)
+
+    def look_up(self, contexts: Tensor, sizes: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Targets]:
+        """Return the rows that predict, (batch, d), and those that they predict or not; arguments as in `forward`."""
         rows = self.context_embeddings(contexts)  # (n, d)
         window = torch.repeat_interleave(
             sizes, output_size=len(contexts)
@@ -82,39 +92,80 @@ class CBOWNegativeSampling(nn.Module):
         mean = total / sizes[:, None]
         value, with_gradient = (mean, total) if self.mean else (total, mean)
         context = with_gradient + (value - with_gradient).detach()
-        return negative_sampling_loss(context, self.centre_embeddings, positives, negatives, weights)
+        return context, _targets(self.centre_embeddings, positives, negatives)
 
 
-def negative_sampling_loss(
-    rows: Tensor, embeddings: nn.Embedding, positives: Tensor, negatives: Tensor, weights: Tensor | None = None
-) -> Tensor:
+class Targets(NamedTuple):
+    """The rows of what should be predicted, and of the noise words, which should not.
+
+    `ids`: int64 (batch, 1 + k), a positive and its noise words; or (batch + s,), all positives and the noise words that
+    they share. `rows`: float32 of this shape and (d,), the look-up of them. `batch`: how many positives there are.
+    """
+
+    ids: Tensor
+    rows: Tensor
+    batch: int
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether all pairs have the same noise words."""
+        return self.ids.dim() == 1
+
+
+def _targets(embeddings: nn.Embedding, positives: Tensor, negatives: Tensor) -> Targets:
+    """Look up all targets at once: PyTorch adds up several sparse gradients of one matrix slowly."""
+    each_has_its_own = negatives.dim() == 2
+    ids = torch.cat([positives[:, None] if each_has_its_own else positives, negatives], dim=-1)
+    return Targets(ids, embeddings(ids), len(positives))
+
+
+def negative_sampling_loss(predicting: Tensor, targets: Targets, weights: Tensor | None = None) -> Tensor:
     """Return the mean loss of a batch, a scalar.
 
     Args:
-        rows: (batch, d), what predicts.
-        embeddings: (V, d), of the words that are predicted.
-        positives: int64 (batch,), what should be predicted.
-        negatives: int64 (batch, k), or (s,) where all share them: what should not.
-        weights: (batch, k) or (batch, s), what each of these counts; 1 if not given.
+        predicting: (batch, d), the rows that predict.
+        targets: the rows that they should predict, or should not.
+        weights: (batch, k) or (batch, s), what each noise word counts; 1 if not given.
 
-    >>> zeros, ids = nn.Embedding(9, 2, _weight=torch.zeros(9, 2)), torch.tensor([[1, 2, 3, 4, 5]] * 3)
-    >>> round(float(negative_sampling_loss(torch.zeros(3, 2), zeros, ids[:, 0], ids) / torch.tensor(2.0).log()), 6)
+    >>> ids = torch.tensor([[1, 2, 3, 4, 5, 6]] * 3)
+    >>> loss = negative_sampling_loss(torch.zeros(3, 2), Targets(ids, torch.zeros(3, 6, 2), 3))
+    >>> round(float(loss / torch.tensor(2.0).log()), 6)
     6.0
     """
-    batch = len(positives)
-    # each embedding is looked up once: PyTorch adds up several sparse gradients of one matrix slowly
-    if negatives.dim() == 2:
-        targets = embeddings(torch.cat([positives[:, None], negatives], dim=1))  # (batch, 1 + k, d)
-        scores = torch.bmm(targets, rows.unsqueeze(2)).squeeze(2)  # (batch, 1 + k)
-        positive_scores, negative_scores = scores[:, 0], scores[:, 1:]
+    if targets.are_shared:
+        positive, negative = targets.rows[: targets.batch], targets.rows[targets.batch :]
+        positive_scores = (predicting * positive).sum(dim=1)  # (batch,)
+        negative_scores = predicting @ negative.T  # (batch, s)
     else:
-        positive, negative = embeddings(torch.cat([positives, negatives])).split([batch, len(negatives)])
-        positive_scores = (rows * positive).sum(dim=1)  # (batch,)
-        negative_scores = rows @ negative.T  # (batch, s)
+        scores = torch.bmm(targets.rows, predicting.unsqueeze(2)).squeeze(2)  # (batch, 1 + k)
+        positive_scores, negative_scores = scores[:, 0], scores[:, 1:]
     of_negatives = logsigmoid(-negative_scores)
     if weights is not None:
         of_negatives = of_negatives * weights
     return -(logsigmoid(positive_scores) + of_negatives.sum(dim=1)).mean()
+
+
+def curvatures(predicting: Tensor, targets: Targets, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return a bound of the curvature that each pair gives to the rows in it, of the sum of the batch's losses.
+
+    The second derivative of -log s(x) is s(x) s(-x), 1/4 at most; so along the row u, the loss of its pair with v
+    curves by no more than v . v / 4, and that of all its pairs by no more than their sum. A step along the gradient
+    lowers the loss when its rate is below 2 over that, and does not overshoot below 1 over it.
+
+    Returns:
+        float32 (batch,), of each row that predicts, over all its targets; and float32 of the shape of the targets' ids,
+        of each target, where all share it over all that predict. Arguments as in `negative_sampling_loss`.
+    """
+    with torch.no_grad():
+        quarter, of_each = (vector_norm(rows, dim=-1).square_() / 4 for rows in (predicting, targets.rows))
+        if targets.are_shared:
+            positive, negative = of_each[: targets.batch], of_each[targets.batch :]
+            weights = negative.new_ones(targets.batch, len(negative)) if weights is None else weights
+            return positive + weights @ negative, torch.cat([quarter, weights.T @ quarter])
+        if weights is None:
+            return of_each.sum(dim=1), quarter[:, None].expand_as(of_each)
+        counted = torch.cat([weights.new_ones(targets.batch, 1), weights], dim=1)
+        return (of_each * counted).sum(dim=1), quarter[:, None] * counted
 
 
 def _embeddings(vocabulary: int, vector_size: int, device: str | None) -> nn.Embedding:

@@ -76,6 +76,39 @@ def windows(words: Words, window: int, shrink_windows: bool, generator: torch.Ge
         yield Windows(centres[:, None].expand_as(around)[inside], around[inside])
 
 
+class Examples(NamedTuple):
+    """What predicts what.
+
+    `inputs`: int64 (n,), the words that predict: one for each positive, or in CBOW as many as `sizes` says.
+    `sizes`: int64 (m,). `positives`: int64 (m,), what they predict. `places`: int64 (m,), as in `Words`, the centre's.
+    """
+
+    inputs: Tensor
+    sizes: Tensor | None
+    positives: Tensor
+    places: Tensor
+
+    def batches(self, size: int) -> Iterator[Examples]:
+        """Yield so many of them at a time; the last ones may be fewer."""
+        ends = None if self.sizes is None else torch.cat([self.sizes.new_zeros(1), self.sizes.cumsum(0)])
+        for start in range(0, len(self.positives), size):
+            here = slice(start, min(start + size, len(self.positives)))
+            sizes = None if self.sizes is None else self.sizes[here]
+            of_inputs = here if ends is None else slice(*ends[[here.start, here.stop]].tolist())
+            yield Examples(self.inputs[of_inputs], sizes, self.positives[here], self.places[here])
+
+
+def pairs(words: Words, part: Windows) -> Examples:
+    """Return the examples of skip-gram: each centre predicts each of its contexts."""
+    return Examples(words.ids[part.centres], None, words.ids[part.contexts], words.places[part.centres])
+
+
+def whole_windows(words: Words, part: Windows) -> Examples:
+    """Return the examples of CBOW: all contexts of a centre predict it."""
+    centres, sizes = torch.unique_consecutive(part.centres, return_counts=True)
+    return Examples(words.ids[part.contexts], sizes, words.ids[centres], words.places[centres])
+
+
 class Noise:
     """The noise distribution on a device.
 
