@@ -68,9 +68,9 @@ def sigmoid_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         monkeypatch.setattr("w2vcli.engines.reference.sigmoid", table_sigmoid)
 
 
-def reference_of(engine: Engine) -> Engine:
-    """Return the reference that steps as an engine does, which has trained already."""
-    return ReferenceEngine(engine.capabilities.at_once, getattr(engine, "batch_size", 1))
+def reference_of(engine: Engine, vocabulary: int) -> Engine:
+    """Return the reference that steps as an engine does with so many words."""
+    return ReferenceEngine(engine.capabilities.at_once, engine.batch_size_of(vocabulary) or 1)
 
 
 def train(engine: Engine, model: GensimWord2Vec, block: Block, alpha: float, alpha_end: float, seed: int = 1) -> int:
@@ -135,7 +135,7 @@ def test_agrees_with_the_reference(engine: Engine, options: dict[str, Any], vect
     models = []
     for is_reference in (False, True):
         models.append(model_of(CERTAIN_COUNTS, **{**CERTAIN_NOISE, **options}, vector_size=vector_size))
-        train(reference_of(engine) if is_reference else engine, models[-1], block, 0.02, 0.02)
+        train(reference_of(engine, len(CERTAIN_COUNTS)) if is_reference else engine, models[-1], block, 0.02, 0.02)
     movement = np.abs(models[1].syn1neg).max()
     assert movement > 0.05
     np.testing.assert_allclose(models[0].wv.vectors, models[1].wv.vectors, atol=2e-5)

@@ -60,7 +60,11 @@ class ReferenceEngine(Engine):
 
     def __init__(self, at_once: Literal["pair", "window", "batch"] = "pair", batch_size: int = 32) -> None:
         self.capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=False, at_once=at_once)
-        self.batch_size = batch_size
+        self._batch_size = batch_size
+
+    def batch_size_of(self, vocabulary: int) -> int | None:
+        """Return the examples in a batch, where there are batches."""
+        return self._batch_size if self.capabilities.at_once == "batch" else None
 
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
@@ -84,7 +88,7 @@ class ReferenceEngine(Engine):
                     for example in examples(centre, contexts, noise, model, rng):
                         batch_alpha = batch_alpha if batch else alpha
                         batch.append(example)
-                        if len(batch) == self.batch_size:
+                        if len(batch) == self._batch_size:
                             batch_step(model, batch, batch_alpha)
                             batch.clear()
         if batch:
