@@ -182,41 +182,54 @@ def test_noise_words_follow_their_distribution_but_are_none_of_the_pair(torch: A
 # ---------------------------------------------------------------- the steps
 
 
-def test_curvatures_bound_those_of_the_loss(torch: Any) -> None:
-    """By hand: two pairs, rows of one dimension; and not below what autograd finds along any row."""
-    from w2vcli.engines.torch_modules import Targets, curvatures, negative_sampling_loss
+def test_curvatures_by_hand(torch: Any) -> None:
+    """Two pairs, rows of one dimension."""
+    from w2vcli.engines.torch_modules import Targets, curvatures
 
     predicting = torch.tensor([[2.0], [4.0]])
-    rows = torch.tensor([[[1.0], [2.0]], [[3.0], [6.0]]])
-    own = Targets(torch.tensor([[0, 1], [2, 3]]), rows, 2)
+    own = Targets(torch.tensor([[0, 1], [2, 3]]), torch.tensor([[[1.0], [2.0]], [[3.0], [6.0]]]), 2)
     assert [bounds.tolist() for bounds in curvatures(predicting, own)] == [[5 / 4, 45 / 4], [[1, 1], [4, 4]]]
     weights = torch.tensor([[0.5], [0.0]])
     assert [bounds.tolist() for bounds in curvatures(predicting, own, weights)] == [[3 / 4, 9 / 4], [[1, 0.5], [4, 0]]]
     shared = Targets(torch.tensor([0, 2, 1]), torch.tensor([[1.0], [3.0], [2.0]]), 2)
-    for weights in (None, torch.tensor([[2.0], [1.0]])):
-        of_predicting, of_targets = curvatures(predicting, shared, weights)
-        factor = 1 if weights is None else 2
-        assert of_predicting.tolist() == [(1 + 4 * factor) / 4, (9 + 4) / 4]
-        assert of_targets.tolist() == [1, 4, 4 + factor]
-
-        def loss(predicting: Any, rows: Any, shared: Any = shared, weights: Any = weights) -> Any:
-            return 2 * negative_sampling_loss(predicting, shared._replace(rows=rows), weights)
-
-        # at rows of zero the bound is what autograd finds
-        for at, bounds in ((0, of_predicting), (1, of_targets)):
-            points = [predicting, shared.rows]
-            points[at] = torch.zeros_like(points[at])
-            hessian = torch.autograd.functional.hessian(loss, tuple(points))[at][at].squeeze()
-            np.testing.assert_allclose(hessian.diagonal(), bounds)
+    assert [bounds.tolist() for bounds in curvatures(predicting, shared)] == [[5 / 4, 13 / 4], [1, 4, 5]]
+    weights = torch.tensor([[2.0], [1.0]])
+    assert [bounds.tolist() for bounds in curvatures(predicting, shared, weights)] == [[9 / 4, 13 / 4], [1, 4, 6]]
 
 
-def test_a_row_is_stepped_to_the_bottom_of_its_curvature_at_most(torch: Any) -> None:
-    """At a rate of 1/2, row 1 reaches (1 + 2) / 2 of the way and row 3 (1/4 + 1/2) / 2 of it."""
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_curvatures_bound_those_of_the_loss(torch: Any, shared: bool, scale: float) -> None:
+    """No row's Hessian has a larger eigenvalue; of rows of zero, whose scores are all 0, the traces are the bounds."""
+    from w2vcli.engines.torch_modules import Targets, curvatures, negative_sampling_loss
+
+    generator = torch.Generator().manual_seed(3)
+    ids = torch.arange(3 + 4) if shared else torch.arange(15).view(3, 5)
+    points = [torch.randn(3, 6, generator=generator), torch.randn(*ids.shape, 6, generator=generator)]
+    weights = torch.rand(3, 4, generator=generator)
+
+    def loss_of(predicting: Any, rows: Any) -> Any:
+        return 3 * negative_sampling_loss(predicting, Targets(ids, rows, 3), weights)
+
+    bounds = curvatures(points[0], Targets(ids, points[1], 3), weights)
+    for at in (0, 1):
+        at_points = [points[other] * (scale if other == at else 1) for other in (0, 1)]
+        size = bounds[at].numel()
+        hessian = torch.autograd.functional.hessian(loss_of, tuple(at_points))[at][at].reshape(size, 6, size, 6)
+        for row, bound in enumerate(bounds[at].flatten().tolist()):
+            own = hessian[row, :, row]
+            assert float(torch.linalg.eigvalsh(own).max()) <= bound + 1e-5
+            if scale == 0:
+                assert float(own.trace()) == pytest.approx(bound, rel=1e-4)
+
+
+def test_a_gradient_is_cut_where_it_would_overshoot(torch: Any) -> None:
+    """At a rate of 1/2, row 1 would step (1 + 2) / 2 times too far and row 3 (1/4 + 1/2) / 2 of the way."""
     from w2vcli.engines.torch_steps import limit
 
     rows, room = torch.tensor([1, 3, 1, 3]), torch.zeros(5)
     gradient = torch.sparse_coo_tensor(rows[None], torch.ones(4, 2), (5, 2), check_invariants=False)
-    limit(gradient, torch.tensor([1, 1 / 4, 2, 1 / 2]), 0.5, room)
+    limit(gradient, rows, torch.tensor([1, 1 / 4, 2, 1 / 2]), 0.5, room)
     np.testing.assert_allclose(gradient.to_dense()[:, 0], [0, 2 / 1.5, 0, 2, 0])
     assert not room.any()
 
@@ -259,32 +272,84 @@ def test_rates_are_cut_as_the_reference_cuts_them(torch: Any, options: dict[str,
         assert np.abs(ours_ - others).max() > 0.1
 
 
-def test_workers_step_every_batch_once(torch: Any) -> None:
+def test_workers_take_every_pair_once(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of windows that chance has no part in: the pairs of four workers are those of one."""
+    from w2vcli.engines.torch_steps import Steps
+
+    taken: list[tuple[int, int]] = []
+    gradients = Steps._gradients
+
+    def seen(self: Any, batch: Any, *rest: Any) -> Any:
+        taken.extend(zip(batch.inputs.tolist(), batch.positives.tolist(), strict=True))
+        return gradients(self, batch, *rest)
+
+    monkeypatch.setattr(Steps, "_gradients", seen)
+    monkeypatch.setattr("w2vcli.engines.torch_engine.usable_cores", lambda: 4)
     counts, block, _ = planted()
-    made = []
+    found = []
     for workers in (1, 4):
         engine, model = engine_of(batch_size=512), model_of(counts, workers=workers, window=2, shrink_windows=False)
         before = loss(model, block)
         engine.train_block(model, block, 0.05, 0.05, np.random.default_rng(1))
-        made.append((engine.steps.made, engine.steps.examples))
         assert loss(model, block) < before - 0.1
-    assert made[0] == made[1]
-    assert made[0][0] == -(-made[0][1] // 512)
+        assert engine.steps.made == -(-len(taken) // 512)
+        assert engine.steps.examples == len(taken)
+        found.append(sorted(taken))
+        taken.clear()
+    assert found[0] == found[1]
+
+
+def test_several_workers_are_one_larger_batch_for_the_rates(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate that a row is cut to is of all batches that are stepped from the same old rows."""
+    from w2vcli.engines import torch_steps
+
+    rates = []
+    monkeypatch.setattr(torch_steps, "limit", lambda gradient, ids, bounds, rate, room: rates.append(rate))
+    monkeypatch.setattr("w2vcli.engines.torch_engine.usable_cores", lambda: 3)
+    counts, block, _ = planted()
+    for workers, batch_size, factor in ((1, 512, 1), (2, 512, 2), (8, 512, 3), (8, 511, 1)):
+        model = model_of(counts, workers=workers)
+        engine_of(batch_size=batch_size).train_block(model, block, 0.05, 0.05, np.random.default_rng(1))
+        (rate,) = set(rates)
+        assert rate == pytest.approx(0.05 * factor)
+        rates.clear()
+
+
+def test_small_batches_have_one_worker(torch: Any) -> None:
+    counts, block, _ = planted()
+    models = [model_of(counts, workers=workers) for workers in (1, 4)]
+    for model in models:
+        engine_of(batch_size=100).train_block(model, block, 0.05, 0.05, np.random.default_rng(1))
+    assert models[0].wv.vectors.tobytes() == models[1].wv.vectors.tobytes()
 
 
 def test_an_error_of_one_worker_stops_the_others(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one fails at its first batch; the others get none after that."""
+    from w2vcli.engines.torch_engine import TorchEngine
     from w2vcli.engines.torch_steps import Steps
 
-    def fail(self: Any, gradients: Any, alpha: float, examples: int) -> None:
-        if self.made == 3:
-            raise RuntimeError("no more")
-        self.made += 1
+    step, batches, closed = Steps._step, TorchEngine._batches, threading.Event()
 
+    def until_closed(self: Any, *rest: Any) -> Any:
+        try:
+            yield from batches(self, *rest)
+        finally:
+            closed.set()
+
+    def fail(self: Any, *rest: Any) -> None:
+        if threading.current_thread().name.endswith("_1"):
+            raise RuntimeError("no more")
+        closed.wait(5)
+        step(self, *rest)
+
+    monkeypatch.setattr(TorchEngine, "_batches", until_closed)
     monkeypatch.setattr(Steps, "_step", fail)
+    monkeypatch.setattr("w2vcli.engines.torch_engine.usable_cores", lambda: 3)
     counts, block, _ = planted()
     engine = engine_of(batch_size=512)
     with pytest.raises(RuntimeError, match="no more"):
         engine.train_block(model_of(counts, workers=3), block, 0.05, 0.05, np.random.default_rng(1))
+    assert engine.steps.made <= 2
     assert not any(thread.name.startswith("w2v-torch") for thread in threading.enumerate())
 
 

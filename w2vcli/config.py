@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import os
 import re
 import textwrap
@@ -155,8 +156,8 @@ class Train(_Section):
     )
     batch_size: int | None = _setting(
         None,
-        "Pairs (with CBOW: windows) that the torch engine steps at once. null: as many as there are "
-        "words in the vocabulary, but no more than 1024 on a CPU, 16384 on a GPU.",
+        "Pairs (with CBOW: windows) that the torch engine steps at once. null: as many as there are words in the "
+        "vocabulary, but no more than 4096 on a CPU (fewer with more than two workers) and 16384 on a GPU.",
         "256 to 65536",
         ge=1,
         le=1 << 24,
@@ -167,7 +168,7 @@ class Train(_Section):
     shared_negatives: int = _setting(
         0,
         "Noise words that all pairs of the torch engine's batch share, which is faster; 0: each has its own.",
-        "0, or 64 for a batch of 1024",
+        "0, or 64 for every 1024 pairs of a batch",
         ge=0,
         le=1 << 16,
     )
@@ -386,7 +387,7 @@ def template() -> str:
             extra = setting.json_schema_extra
             usual = f" Usual: {extra['usual']}." if isinstance(extra, dict) and extra else ""
             lines += textwrap.wrap(f"{setting.description}{usual}", 96, initial_indent="  # ", subsequent_indent="  # ")
-            lines.append(f"  {key}: {_yaml_scalar(setting.default)}")
+            lines.append(f"  {key}: {yaml_scalar(setting.default)}")
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
 
@@ -395,8 +396,9 @@ def _paths() -> dict[str, None]:
     return dict.fromkeys(Config().flat())
 
 
-def _yaml_scalar(value: Any) -> str:
-    return yaml.safe_dump(value).splitlines()[0]
+def yaml_scalar(value: Any) -> str:
+    """Return a setting's value as it stands in YAML, on one line."""
+    return str(yaml.safe_dump(value, default_flow_style=True, width=math.inf)).splitlines()[0]
 
 
 # What word2vec.c, fastText and older Gensims call the same things.
@@ -540,7 +542,11 @@ def _explain(detail: Any, values: Mapping[str, Any], origins: Mapping[str, str])
     message = re.sub(r"^(Value error, |Input )", "", detail["msg"])
     if path in values:
         origin = origins[path]
-        message = f"{path} is {_yaml_scalar(values[path])}; it {message}"
+        message = f"{path} is {yaml_scalar(values[path])}; it {message}"
+        if detail["type"] == "literal_error":
+            known = re.findall(r"'([^']+)'", detail["ctx"]["expected"])
+            close = difflib.get_close_matches(str(values[path]), known, 1)
+            message += f"; did you mean {close[0]}?" if close else ""
     else:  # a rule about several settings of a section
         given = [origins[known] for known in values if known.startswith(f"{path}.")]
         origin = given[0] if given else DEFAULT

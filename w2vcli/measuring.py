@@ -101,7 +101,7 @@ class Measuring:
         if loss < _WORSE * self._held_out.untrained:
             return None
         untrained = f"{self._held_out.untrained:.4f}, that of a model that has learnt nothing"
-        return f"the held-out loss, {loss:.4f}, is above {untrained}: lower word2vec.alpha, or train less"
+        return f"the held-out loss, {loss:.4f}, is well above {untrained}: lower word2vec.alpha"
 
     def scores(self, model: Any) -> dict[str, float | None]:
         """Return the scores by name; None where no question could be asked."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from w2vcli import __version__
-from w2vcli.config import Config
+from w2vcli.config import Config, yaml_scalar
 
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones, or how long
 # training goes on, or what is made of its end.
@@ -40,7 +40,7 @@ def provenance(config: Config, corpus: str, base: str | None) -> dict[str, Any]:
 def differences(before: Provenance, now: Provenance) -> list[str]:
     """Return a phrase for everything because of which two starts cannot be of one run."""
     phrases = [
-        f"{path} was {earlier}, now {later}"
+        f"{path} was {yaml_scalar(earlier)}, now {yaml_scalar(later)}"
         for path, (earlier, later) in _changes(before, now).items()
         if path not in _FREE and not (path == _EPOCHS and later > earlier)
     ]

@@ -418,7 +418,7 @@ class _Run:
             "engine": self.config.train.engine,
             "engine_reason": self.engine_reason,
             "device": str(self.engine.device),
-            "batch_size": self.engine.batch_size_of(len(vocab)),
+            "batch_size": self.engine.batch_size_of(len(vocab), self.config.word2vec.workers),
             **{name: corpus.meta[name] for name in ("words", "sentences", "distinct", "fingerprint", "split")},
             "vocabulary": len(vocab),
             "heldout_sentences": held_out.sentences if held_out else 0,

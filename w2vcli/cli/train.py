@@ -170,7 +170,10 @@ class _Reporter:
         )
 
     def _changed(self, event: dict[str, Any]) -> None:
-        changes = (f"{path} was {before}, now {now}" for path, (before, now) in event["settings"].items())
+        from w2vcli.config import yaml_scalar
+
+        settings = event["settings"].items()
+        changes = [f"{path} was {yaml_scalar(was)}, now {yaml_scalar(now)}" for path, (was, now) in settings]
         self.line.say(f"changed: {', '.join(changes)}")
 
     def _start(self, event: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ class Capabilities:
     """It has `train.batch_size`, `train.optimizer`, `train.shared_negatives` and `train.fused`."""
     at_once: Literal["pair", "window", "batch"] = "pair"
     """What is stepped from the same old rows. pair: each pair has noise words of its own, and the rows they are for are
-    stepped one after the other. window: the pairs of a centre share their noise words. batch: see `torch_engine`."""
+    stepped one after the other. window: the pairs of a centre share their noise words. batch: see `torch_steps`."""
 
 
 class Engine(ABC):
@@ -68,7 +68,7 @@ class Engine(ABC):
         """
         return cls()
 
-    def batch_size_of(self, vocabulary: int) -> int | None:
+    def batch_size_of(self, vocabulary: int, workers: int = 1) -> int | None:
         """Return how many examples it steps at once, with so many words; None where it has no `train.batch_size`."""
         return None
 

@@ -21,8 +21,8 @@ What is stepped at once (`at_once`):
              same old rows
     batch    many pairs, or in CBOW windows, are stepped from the same old rows, each with noise of its own; the centre
              predicts its contexts, as in the paper; noise that hits a word of the pair is drawn again. The rate of
-             a row u is at most 1 / sum of v . v / 4 over the rows v that it meets in the batch: s(x) s(-x), the second
-             derivative of -log s(x), is 1/4 at most, so this bounds the loss's curvature along u
+             a row is at most 1 / the sum of v . v / 4 over the rows v that it meets in the batch (in CBOW: that its
+             windows meet), which bounds the curvature of the batch's loss; see `torch_modules.curvatures`
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ReferenceEngine(Engine):
         self.capabilities = Capabilities(sg=True, cbow=True, hs=False, ns=True, threads=False, at_once=at_once)
         self._batch_size = batch_size
 
-    def batch_size_of(self, vocabulary: int) -> int | None:
+    def batch_size_of(self, vocabulary: int, workers: int = 1) -> int | None:
         """Return the examples in a batch, where there are batches."""
         return self._batch_size if self.capabilities.at_once == "batch" else None
 

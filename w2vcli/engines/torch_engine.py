@@ -1,11 +1,12 @@
 """The torch engine: skip-gram and CBOW in minibatches, on a CPU or a GPU.
 
 A block's ids are moved to the device, and there words, windows and noise words are drawn (`torch_sampling`); a batch of
-examples goes through the module (`torch_modules`), and an optimiser steps the rows that it looked up (`torch_steps`);
-on a CPU, `word2vec.workers` large batches are stepped side by side. In skip-gram the
-centre predicts its contexts, as in the paper; over a text these are the same pairs as the other way round. A noise word
-that is one of the two (in CBOW: the centre) is drawn again, a few times, and at last does not count; of noise words
-that a batch shares, those that are one of a pair do not count for it.
+examples goes through the module (`torch_modules`), and an optimiser steps the rows that it looked up (`torch_steps`).
+On a CPU, `word2vec.workers` large batches are stepped side by side.
+
+In skip-gram the centre predicts its contexts, as in the paper; over a text these are the same pairs as the other way
+round. A noise word that is one of the two (in CBOW: the centre) is drawn again, a few times, and at last does not
+count; of noise words that a batch shares, those that are one of a pair do not count for it.
 
 With `train.fused` the steps of skip-gram are those of `triton_kernel` instead.
 """
@@ -32,6 +33,7 @@ from w2vcli.engines.torch_modules import CBOWNegativeSampling, SkipGramNegativeS
 from w2vcli.engines.torch_sampling import Examples, Noise, Words, pairs, subsampled, whole_windows, windows
 from w2vcli.engines.torch_steps import Steps
 from w2vcli.errors import ConfigError, NotHereError, W2VError
+from w2vcli.resources import usable_cores
 from w2vcli.vocab import keep_probabilities, noise_probabilities
 
 CPU_BATCH, GPU_BATCH = 4_096, 16_384
@@ -39,6 +41,8 @@ CPU_BATCH, GPU_BATCH = 4_096, 16_384
 vocabulary's is smaller: as many as there are words, so that no row is in very many pairs."""
 _SIDE_BY_SIDE = 512
 """Batches so large are stepped side by side. With smaller ones, workers wait for Python's lock more than they gain."""
+_IN_FLIGHT = 8_192
+"""Pairs that all workers together step from old rows, where no batch size is given: more would learn less."""
 _OPTIMIZERS = {"sgd": torch.optim.SGD, "sparse_adam": torch.optim.SparseAdam, "adagrad": torch.optim.Adagrad}
 _REMEMBERED = {"sgd": 0, "sparse_adam": 2, "adagrad": 1}
 _ALIGNED = 16
@@ -110,8 +114,6 @@ class TorchEngine(Engine):
         self._copies = self.device.type != "cpu"  # or else the module's rows are the model's arrays themselves
         self._prepared: _Prepared | None = None
         self._restored: Mapping[str, NDArray[Any]] = {}
-        if self.device.type == "cpu":
-            _keep_freed_memory()
         if settings.fused:
             _check_fused(settings, self.device)
 
@@ -124,8 +126,7 @@ class TorchEngine(Engine):
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
-        workers = model.workers if self._is_worth_threads(len(model.wv)) else 1
-        seeds = rng.integers(2**63, size=1 + workers).tolist()
+        seeds = rng.integers(2**63, size=1 + self._workers(model)).tolist()
         generator, *others = (torch.Generator(self.device).manual_seed(seed) for seed in seeds)
         with threads(1), _told_of_memory(self.device):
             prepared = self._prepare_model(model)
@@ -138,13 +139,18 @@ class TorchEngine(Engine):
         model.wv.norms = None  # Gensim's cache of vector lengths
         return len(words.ids)
 
-    def batch_size_of(self, vocabulary: int) -> int | None:
+    def batch_size_of(self, vocabulary: int, workers: int = 1) -> int | None:
         """Return the setting, or what becomes of it without one; see `Engine.batch_size_of`."""
-        usual = min(CPU_BATCH if self.device.type == "cpu" else GPU_BATCH, vocabulary)
-        return None if self._settings.fused else self._settings.batch_size or usual
+        if self._settings.fused:
+            return None
+        of_cpu = min(CPU_BATCH, max(_SIDE_BY_SIDE, _IN_FLIGHT // min(workers, usable_cores())))
+        return self._settings.batch_size or min(of_cpu if self.device.type == "cpu" else GPU_BATCH, vocabulary)
 
-    def _is_worth_threads(self, vocabulary: int) -> bool:
-        return self.device.type == "cpu" and (self.batch_size_of(vocabulary) or 0) >= _SIDE_BY_SIDE
+    def _workers(self, model: Any) -> int:
+        """Return how many batches are stepped side by side."""
+        size = self.batch_size_of(len(model.wv), model.workers)
+        several = self.device.type == "cpu" and size is not None and size >= _SIDE_BY_SIDE
+        return min(model.workers, usable_cores()) if several else 1
 
     def sync(self, model: Any) -> None:
         """Copy the rows from a device that is not this computer's memory; see `Engine.sync`."""
@@ -180,6 +186,8 @@ class TorchEngine(Engine):
         """Return what is known of `model`; it is made anew when its arrays are not those of the last time."""
         if self._prepared is None or not self._prepared.is_of(model):
             counts = model.wv.expandos["count"]
+            if self.device.type == "cpu":
+                _keep_freed_memory()
             keep = np.append(keep_probabilities(counts, model.sample), 0.0).astype(np.float32)
             self._prepared = _Prepared(
                 model,
@@ -232,7 +240,7 @@ class TorchEngine(Engine):
         self, prepared: _Prepared, words: Words, alphas: _Alphas, generator: torch.Generator
     ) -> Generator[tuple[Examples, float]]:
         """Yield every batch and its learning rate, which is that of its first centre."""
-        model, size = prepared.model, self.batch_size_of(len(prepared.model.wv))
+        model, size = prepared.model, self.batch_size_of(len(prepared.model.wv), prepared.model.workers)
         assert size is not None
         for part in windows(words, model.window, bool(model.shrink_windows), generator):
             examples = pairs(words, part) if model.sg else whole_windows(words, part)
@@ -306,7 +314,8 @@ def _unflattened(state: Mapping[str, NDArray[Any]]) -> dict[int, dict[str, Any]]
 def _keep_freed_memory() -> None:
     """Let glibc keep what a step frees for the next: from the system it comes slowly, page by page and zeroed.
 
-    Other C libraries are left as they are. For the whole process: up to _KEPT bytes are not given back.
+    A step takes half the time then, where a batch needs megabytes. It is for the whole process from now on: some
+    hundred megabytes that were needed once are not given back. Other C libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:

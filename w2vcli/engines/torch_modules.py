@@ -149,8 +149,10 @@ def curvatures(predicting: Tensor, targets: Targets, weights: Tensor | None = No
     """Return a bound of the curvature that each pair gives to the rows in it, of the sum of the batch's losses.
 
     The second derivative of -log s(x) is s(x) s(-x), 1/4 at most; so along the row u, the loss of its pair with v
-    curves by no more than v . v / 4, and that of all its pairs by no more than their sum. A step along the gradient
-    lowers the loss when its rate is below 2 over that, and does not overshoot below 1 over it.
+    curves by no more than v . v / 4, and that of all its pairs by no more than their sum. If the other rows stand
+    still, a step along the gradient lowers the loss when its rate is below 2 over that, and does not overshoot below 1
+    over it. In CBOW this is so for the mean or the sum that predicts, which moves by what its words move together: the
+    step of one, the whole change of the mean or its share in the sum's, is cut as if it were the predicting row.
 
     Returns:
         float32 (batch,), of each row that predicts, over all its targets; and float32 of the shape of the targets' ids,

@@ -3,17 +3,17 @@
 A learning rate for every batch size. `alpha` is the rate of a pair, so a batch steps by the sum of its pairs'
 gradients, not by their mean, which would learn the less the larger the batch is. But all of them are taken at the old
 rows, and a row that is in very many pairs of a batch would overshoot: its rate is at most 1 over the curvature of the
-batch's loss along it (`torch_modules.curvatures`). SparseAdam and Adagrad find rates of their own.
+batch's loss along it (`torch_modules.curvatures`). That would be sound if the other rows stood still; as all of them
+move, the loss may still rise for some steps, but it comes down again. SparseAdam and Adagrad find rates of their own.
 
-Several workers take batch after batch and step without waiting for each other, as in Hogwild (Recht et al. 2011,
-https://arxiv.org/abs/1106.5730). A worker's rows may lack what the others step meanwhile, so that for a curvature the
-batches of all of them are one.
+Several workers find the gradients of a batch each, at rows that may lack what the others step meanwhile; so for a
+curvature the batches of all of them are one. They take turns with the optimiser, which is of one thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -73,12 +73,14 @@ class Steps:
             work(generators[0])
             return
         with ThreadPoolExecutor(len(generators), "w2v-torch") as pool:
+            working = [pool.submit(work, generator) for generator in generators]
             try:
-                for worker in [pool.submit(work, generator) for generator in generators]:
-                    worker.result()
+                wait(working, return_when=FIRST_EXCEPTION)
             finally:  # after an error the others stop, too
                 with taking:
                     batches.close()
+            for worker in working:
+                worker.result()
 
     def _gradients(self, batch: Examples, rate: float, generator: torch.Generator, room: Tensor) -> tuple[Tensor, ...]:
         """Draw a batch's noise words, and return the gradients of the sum of its losses, sparse (V, d).
@@ -93,9 +95,10 @@ class Steps:
         gradients = torch.autograd.grad(loss, self.rows)
         if self.limits_rates:
             of_predicting, of_targets = curvatures(predicting, targets, weights)
-            of_inputs = of_predicting if batch.sizes is None else of_predicting.repeat_interleave(batch.sizes)
-            for gradient, of_rows in zip(gradients, (of_inputs, of_targets), strict=True):
-                limit(gradient, of_rows.flatten(), rate, room)
+            if batch.sizes is not None:
+                of_predicting = of_predicting.repeat_interleave(batch.sizes, output_size=len(batch.inputs))
+            limit(gradients[0], batch.inputs, of_predicting, rate, room)
+            limit(gradients[1], targets.ids.flatten(), of_targets.flatten(), rate, room)
         return gradients
 
     def _noise_words(self, batch: Examples, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -119,14 +122,13 @@ class Steps:
             self.examples += examples
 
 
-def limit(gradient: Tensor, curvatures: Tensor, rate: float, room: Tensor) -> None:
+def limit(gradient: Tensor, ids: Tensor, bounds: Tensor, rate: float, room: Tensor) -> None:
     """Cut, in place, the gradient of a row along which the curvature is more than 1 / `rate`.
 
-    `gradient`: sparse (V, d), not coalesced; `curvatures`: float32 (n,), of each row in it, for it to sum up.
+    `gradient`: sparse (V, d). `ids`: int64 (n,), rows, and `bounds`: float32 (n,), their `curvatures`, to be summed.
     `room`: float32 (V,), 0 before and after.
     """
-    ids = gradient._indices()[0]
-    reach = room.index_add_(0, ids, curvatures)[ids].mul_(rate)  # of a step; at 1 it is at the bottom
+    overshoot = room.index_add_(0, ids, bounds)[gradient._indices()[0]].mul_(rate)
     room[ids] = 0.0
-    if bool((reach > 1).any()):
-        gradient._values().div_(reach.clamp_(min=1.0)[:, None])
+    if bool((overshoot > 1).any()):
+        gradient._values().div_(overshoot.clamp_(min=1.0)[:, None])
