@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -539,3 +540,18 @@ def test_any_locale(w2v: W2V, lee_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Čapek naïve 東京\n", encoding="utf-8")
     result = w2v("preprocess", tmp_path / "a.txt", "-o", "-", "-q", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert (result.code, result.out) == (0, "čapek naïve 東京\n")
+
+
+def test_ctrl_c_is_said(lee_run: Path) -> None:
+    """After a first answer, while the next question is waited for."""
+    command = [sys.executable, "-m", "w2vcli", "similar", str(lee_run), "--tsv", "-n", "1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"the\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"query\tword\tsimilarity\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == b"w2v: error: interrupted\n"

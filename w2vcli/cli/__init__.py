@@ -72,6 +72,8 @@ def _run(arguments: list[str], debug: bool) -> int:
     """Run the app; whatever it raises ends here, as one line on stderr and an exit code."""
     try:
         code = _app_code(app(arguments, standalone_mode=False, prog_name="w2v"))
+        if code == 128 + signal.SIGINT:  # Typer says nothing of it
+            error_line("interrupted")
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone
