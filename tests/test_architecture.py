@@ -27,7 +27,7 @@ LAYERS = [
     {"provenance", "vocab"},
     {"outputs", "resources", "text"},
     {"sources", "config", "compiled", "seal"},
-    {"background", "errors", "npy"},
+    {"background", "errors", "npy", "vectors"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "triton", "scipy", "smart_open", "pydantic", "matplotlib"}

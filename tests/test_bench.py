@@ -222,19 +222,18 @@ def test_what_the_others_are_compared_to() -> None:
 
 def test_metrics_are_gensims(lee_run: Path) -> None:
     """The same numbers as Gensim's own evaluation, and none where there is nothing to ask."""
-    from gensim.models import KeyedVectors
     from gensim.test.utils import datapath
 
     from w2vcli.model import load
+    from w2vcli.vectors import ListedWords, Vectors
 
-    vectors = load(lee_run)
-    scores = evaluate(vectors)
+    scores = evaluate(load(lee_run))
+    vectors = load(lee_run).to_gensim()
     value, sections = vectors.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=30_000)
     assert scores["analogies"].value == value
     assert scores["analogies"].asked == sum(len(s["correct"]) + len(s["incorrect"]) for s in sections[:-1]) > 50
     _, spearman, unknown = vectors.evaluate_word_pairs(datapath("wordsim353.tsv"), restrict_vocab=30_000)
     assert scores["WordSim-353"].value == spearman.statistic
     assert scores["WordSim-353"].asked == round(353 * (1 - unknown / 100)) > 30
-    strange = KeyedVectors(2)
-    strange.add_vectors(["xyzzy", "plugh"], [[1, 2], [2, 1]])
+    strange = Vectors(ListedWords(["xyzzy", "plugh"]), np.array([[1, 2], [2, 1]], dtype=np.float32))
     assert [(score.value, score.asked) for score in evaluate(strange).values()] == [(None, 0)] * 3

@@ -9,6 +9,7 @@ from gensim.test.utils import datapath
 
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import analogies, metric, read_questions
+from w2vcli.vectors import Vectors
 
 
 def vectors_of(words: list[str], rows: np.ndarray) -> KeyedVectors:
@@ -29,7 +30,7 @@ def test_analogies_are_gensims(tmp_path: Path, seed: int) -> None:
     file = tmp_path / "questions.txt"
     file.write_text("\n".join(rows) + "\n")
     value, sections = vectors.evaluate_word_analogies(str(file))
-    score = analogies(vectors, read_questions(file))
+    score = analogies(Vectors.of(vectors), read_questions(file))
     assert score.asked == len(sections[-1]["correct"]) + len(sections[-1]["incorrect"])
     assert score.value == pytest.approx(value)
     assert 0 < value < 1

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from w2vcli import formats
 from w2vcli.errors import W2VError
+from w2vcli.formats import lookup
 from w2vcli.model import load
+from w2vcli.vectors import ListedWords, Vectors
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,12 @@ def model() -> Word2Vec:
 
 
 def assert_same(vectors: Any, expected: KeyedVectors, exact: bool = True) -> None:
-    assert isinstance(vectors, KeyedVectors)
-    assert list(vectors.index_to_key) == list(expected.index_to_key)
+    assert isinstance(vectors, Vectors)
+    assert list(vectors.words) == list(expected.index_to_key)
     if exact:
-        np.testing.assert_array_equal(vectors.vectors, expected.vectors)
+        np.testing.assert_array_equal(vectors.rows, expected.vectors)
     else:
-        np.testing.assert_allclose(vectors.vectors, expected.vectors, rtol=1e-6)
+        np.testing.assert_allclose(vectors.rows, expected.vectors, rtol=1e-6)
 
 
 def test_gensims_own_files(model: Word2Vec, tmp_path: Path) -> None:
@@ -44,9 +46,51 @@ def test_large_arrays_are_memory_mapped(model: Word2Vec, tmp_path: Path) -> None
     model.save(str(tmp_path / "a.model"), separately=["syn1neg"], sep_limit=0)
     model.wv.save(str(tmp_path / "b.kv"), separately=["vectors"])
     vectors = load(tmp_path / "b.kv")
-    assert isinstance(vectors.vectors, np.memmap)
+    assert isinstance(vectors.rows, np.memmap)
     assert_same(vectors, model.wv)
-    assert vectors.most_similar("human", topn=3) == model.wv.most_similar("human", topn=3)
+
+
+def test_a_lookup_spares_reading_the_model(model: Word2Vec, tmp_path: Path) -> None:
+    """Neither the pickle nor all of the arrays, as long as they belong together."""
+    for name, saved in (("a.model", model), ("b.kv", model.wv)):
+        path = tmp_path / name
+        saved.save(str(path), sep_limit=0)
+        lookup.write(path, Vectors.of(model.wv))
+        path.write_bytes(b"\x80\x04 not looked at")
+        vectors = load(path)
+        assert isinstance(vectors.rows, np.memmap)
+        assert_same(vectors, model.wv)
+        assert [vectors.words.find(word) for word in model.wv.index_to_key] == list(range(len(model.wv)))
+        np.testing.assert_allclose(vectors.norms, np.linalg.norm(model.wv.vectors, axis=1), rtol=1e-6)
+
+
+def test_a_lookup_of_something_else_is_passed_over(model: Word2Vec, tmp_path: Path) -> None:
+    path = tmp_path / "a.model"
+    model.save(str(path), sep_limit=0)
+    fewer, others = Vectors.of(model.wv), Vectors.of(model.wv)
+    fewer = Vectors(ListedWords(fewer.words[:5]), fewer.rows[:5])
+    others = Vectors(others.words, np.array(others.rows)[::-1])
+    for wrong in (fewer, others):
+        lookup.write(path, wrong)
+        assert lookup.read(path) is None
+        assert_same(load(path), model.wv)
+    lookup.write(path, Vectors.of(model.wv))
+    assert lookup.read(path) is not None
+    for damaged in sorted(tmp_path.glob("a.model.lookup.*")):
+        content = damaged.read_bytes()
+        for wrong_content in (content[: len(content) // 2], b"", b"nothing"):
+            damaged.write_bytes(wrong_content)
+            assert lookup.read(path) is None
+        damaged.unlink()
+        assert lookup.read(path) is None
+        assert_same(load(path), model.wv)
+        damaged.write_bytes(content)
+
+
+def test_of_a_model_without_words_there_is_nothing(tmp_path: Path) -> None:
+    KeyedVectors(3).save(str(tmp_path / "a.kv"), sep_limit=0)
+    lookup.write(tmp_path / "a.kv", load(tmp_path / "a.kv"))
+    assert len(load(tmp_path / "a.kv")) == 0
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -157,7 +201,8 @@ def test_sparse_arrays_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_pat
     for name in ("a.model.x.npy", "a.model.wv.x.npy"):
         (tmp_path / name).write_bytes(pickle.dumps(Hostile(trace)))
     with pytest.raises(W2VError, match="it has sparse arrays beside it"):
-        load(tmp_path / "a.model")
+        formats.read(str(tmp_path / "a.model"))
+    assert_same(load(tmp_path / "a.model"), model.wv)  # they are not looked at
     assert not trace.exists()
 
 

@@ -6,7 +6,8 @@ The public Python API is what the commands of `w2v` call::
 
     w2vcli.preprocess(["novels/*.txt.gz"], "novels.tokens.txt.gz")
     w2vcli.train(["novels.tokens.txt.gz"], "runs/novels", {"word2vec": {"sg": 1}})
-    vectors = w2vcli.load("runs/novels")  # a gensim KeyedVectors
+    vectors = w2vcli.load("runs/novels")
+    w2vcli.neighbours(vectors, "king")  # vectors.to_gensim() is a gensim KeyedVectors
 
 Nothing heavy is imported before one of them is used.
 """
@@ -16,14 +17,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2vcli.model import load
+    from w2vcli.model import load, neighbours
     from w2vcli.preprocessing import preprocess
     from w2vcli.training import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "preprocess", "train"]
+__all__ = ["__version__", "load", "neighbours", "preprocess", "train"]
 
-_HOMES = {"load": "w2vcli.model", "preprocess": "w2vcli.preprocessing", "train": "w2vcli.training"}
+_HOMES = {
+    "load": "w2vcli.model",
+    "neighbours": "w2vcli.model",
+    "preprocess": "w2vcli.preprocessing",
+    "train": "w2vcli.training",
+}
 
 
 def __getattr__(name: str) -> Any:

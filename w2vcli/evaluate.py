@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli.errors import ConfigError, W2VError
+from w2vcli.vectors import Vectors
 
 # of the words only the most frequent, as in word2vec's own demo; Gensim's default is ten times as many
 _MOST_FREQUENT = 30_000
@@ -35,7 +35,7 @@ class Score:
     asked: int
 
 
-Metric = Callable[[Any], Score]
+Metric = Callable[[Vectors], Score]
 
 
 def _shipped(file: str) -> Path:
@@ -45,32 +45,27 @@ def _shipped(file: str) -> Path:
     return Path(datapath(file))
 
 
-def _ids(vectors: Any) -> dict[str, int]:
+def _ids(vectors: Vectors) -> dict[str, int]:
     """Return the ids of the most frequent words by their upper case; of several spellings, the most frequent one's."""
-    words = vectors.index_to_key[:_MOST_FREQUENT]
+    words = vectors.words[:_MOST_FREQUENT]
     return {word.upper(): number for number, word in reversed(list(enumerate(words)))}
-
-
-def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows (n, d) divided by their lengths; a row of zeros stays one."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny))
 
 
 # ---------------------------------------------------------------- analogies
 
 
-def analogies(vectors: Any, questions: Sequence[list[str]] | None = None) -> Score:
+def analogies(vectors: Vectors, questions: Sequence[list[str]] | None = None) -> Score:
     """Return the share of right answers to analogy questions: a is to b as c is to d, d the word nearest to b - a + c.
 
     3CosAdd (Mikolov et al. 2013, https://aclanthology.org/N13-1090) among the most frequent words, a, b and c left
     out, words of any case alike: what Gensim's `evaluate_word_analogies` computes, in matrix products.
 
     Args:
-        vectors: a KeyedVectors.
+        vectors: words and vectors.
         questions: four words each, in upper case; Google's (arXiv:1301.3781) if not given.
     """
     ids = _ids(vectors)
-    words = [word.upper() for word in vectors.index_to_key[:_MOST_FREQUENT]]
+    words = [word.upper() for word in vectors.words[:_MOST_FREQUENT]]
     same = np.array([ids[word] for word in words])
     asked = [
         [ids[word] for word in question]
@@ -79,7 +74,7 @@ def analogies(vectors: Any, questions: Sequence[list[str]] | None = None) -> Sco
     ]
     if not asked:
         return Score(None, 0)
-    units = unit_rows(vectors.vectors[: len(words)])
+    units = vectors.units(slice(0, len(words)))
     right = sum(
         int(_right(units, same, np.array(asked[first : first + _QUESTIONS_AT_ONCE])).sum())
         for first in range(0, len(asked), _QUESTIONS_AT_ONCE)
@@ -121,7 +116,7 @@ def read_questions(file: Path) -> list[list[str]]:
 Pairs = Sequence[tuple[str, str, float]]
 
 
-def word_pairs(vectors: Any, pairs: Pairs) -> Score:
+def word_pairs(vectors: Vectors, pairs: Pairs) -> Score:
     """Return Spearman's correlation of cosine similarities and people's judgements; words of any case alike.
 
     What Gensim's `evaluate_word_pairs` computes, among the most frequent words. `pairs`: words in upper case.
@@ -133,7 +128,7 @@ def word_pairs(vectors: Any, pairs: Pairs) -> Score:
     if len(known) < 2:
         return Score(None, len(known))
     places = np.array([pair[:2] for pair in known])
-    first, second = (unit_rows(vectors.vectors[place]) for place in places.T)
+    first, second = (vectors.units(place) for place in places.T)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about vectors that are all alike; they have no correlation
         value = float(spearmanr([judged for *_, judged in known], np.einsum("ij,ij->i", first, second)).statistic)
@@ -208,6 +203,6 @@ def metric(name: str, setting: str = "train.evaluate", others: Sequence[str] = (
     )
 
 
-def evaluate(vectors: Any) -> dict[str, Score]:
-    """Return the scores of a KeyedVectors by the name of the metric."""
+def evaluate(vectors: Vectors) -> dict[str, Score]:
+    """Return the scores of vectors by the name of the metric."""
     return {name: metric(vectors) for name, metric in METRICS.items()}

@@ -26,8 +26,8 @@ from w2vcli import formats, npy, outputs
 from w2vcli.config import Word2Vec
 from w2vcli.corpus import IDS_FILE, META_FILE
 from w2vcli.errors import W2VError
-from w2vcli.evaluate import unit_rows
 from w2vcli.run_directory import RunDirectory
+from w2vcli.vectors import unit_rows
 from w2vcli.vocab import Vocab
 
 _NEIGHBOURS = 10

@@ -21,6 +21,7 @@ from w2vcli.config import Config
 from w2vcli.corpus import Corpus
 from w2vcli.engines import Engine
 from w2vcli.errors import W2VError
+from w2vcli.formats import lookup
 from w2vcli.gensim_model import arrays_of, check_finite, diverged
 from w2vcli.growing import Growth
 from w2vcli.measuring import LOSS, Course, Measuring
@@ -28,6 +29,7 @@ from w2vcli.provenance import Provenance
 from w2vcli.resuming import Start, State
 from w2vcli.run_directory import META_FILE, MODEL_FILE, Event, RunDirectory
 from w2vcli.schedule import Position, Schedule, Turn
+from w2vcli.vectors import Vectors
 
 
 class Loop:
@@ -311,6 +313,7 @@ class Loop:
         self._directory.check_held()
         with outputs.atomic_folder(self._directory.model) as temporary:
             self._model.save(str(temporary / MODEL_FILE))
+            lookup.write(temporary / MODEL_FILE, Vectors.of(self._model.wv))
             seal.write(temporary, META_FILE, about)
 
 

@@ -12,6 +12,7 @@ from w2vcli.errors import ConfigError
 from w2vcli.evaluate import Metric
 from w2vcli.loss import HeldOut
 from w2vcli.schedule import Position
+from w2vcli.vectors import Vectors
 
 LOSS = "loss"
 _WORSE = 1.1  # times as much as nothing learnt: more than a first few steps, or chance, make of it
@@ -105,7 +106,7 @@ class Measuring:
 
     def scores(self, model: Any) -> dict[str, float | None]:
         """Return the scores by name; None where no question could be asked."""
-        return {name: metric(model.wv).value for name, metric in self._metrics.items()}
+        return {name: metric(Vectors.of(model.wv)).value for name, metric in self._metrics.items()}
 
     def course_after(
         self, course: Course, loss: float | None, scores: Mapping[str, float | None], position: Position

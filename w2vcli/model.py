@@ -9,24 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.sources import is_url
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
+from w2vcli.vectors import Found, Vectors
 
 Neighbours = list[tuple[str, float]]
 
 _SPELLING_CANDIDATES = 200_000  # most frequent words looked through for a misspelt one
 
 
-def load(path: str | Path) -> KeyedVectors:
-    """Open a run directory or a vector file and return its vectors, a gensim KeyedVectors.
+def load(path: str | Path) -> Vectors:
+    """Open a run directory or a vector file and return its words and vectors.
 
     Reads Gensim's `.model` and `.kv`, and word2vec text and binary, compressed or not; arrays are memory-mapped
     where the file allows it.
@@ -34,8 +34,7 @@ def load(path: str | Path) -> KeyedVectors:
     Raises:
         W2VError: when it is missing, unfinished, damaged or in no known format.
     """
-    loaded = formats.read(_file_of(path))
-    return getattr(loaded, "wv", loaded)
+    return formats.read_vectors(_file_of(path))
 
 
 def _file_of(path: str | Path) -> str:
@@ -55,40 +54,43 @@ def _file_of(path: str | Path) -> str:
     raise W2VError(f"{path}: a folder, but not a run", "name a run directory or a vector file")
 
 
-def find_word(vectors: KeyedVectors, word: str, ignore_case: bool = False) -> str:
-    """Return `word` if it is in the vocabulary; with `ignore_case` else its most frequent spelling in another case.
+def find_word(vectors: Vectors, word: str, ignore_case: bool = False) -> int:
+    """Return the number of `word`; with `ignore_case` else of its most frequent spelling in another case.
 
     Raises:
         UnknownWordError: when it is not there, with the nearest spellings.
     """
-    if word in vectors.key_to_index:
-        return word
+    number = vectors.words.find(word)
+    if number is not None:
+        return number
     if ignore_case:
         folded = word.casefold()
-        for known in vectors.index_to_key:  # by descending frequency
+        for number, known in enumerate(vectors.words):  # by descending frequency
             if known.casefold() == folded:
-                return str(known)
+                return number
     close = nearest_spellings(vectors, word)
     raise UnknownWordError(f"{word}: not in the vocabulary", f"did you mean {' or '.join(close)}?" if close else None)
 
 
-def nearest_spellings(vectors: KeyedVectors, word: str, number: int = 3) -> list[str]:
+def nearest_spellings(vectors: Vectors, word: str, number: int = 3) -> list[str]:
     """Return up to `number` words of the vocabulary that are spelt most like `word`, in any case."""
     folded = word.casefold()
     candidates: dict[str, str] = {}
-    for known in vectors.index_to_key[:_SPELLING_CANDIDATES]:
+    for known in vectors.words[:_SPELLING_CANDIDATES]:
         if abs(len(known) - len(word)) <= 2:
             candidates.setdefault(known.casefold(), known)
     return [candidates[close] for close in difflib.get_close_matches(folded, candidates, number, 0.7)]
 
 
-def neighbours(vectors: KeyedVectors, word: str, number: int = 10) -> Neighbours:
+def neighbours(vectors: Vectors, word: str, number: int = 10) -> Neighbours:
     """Return the `number` words with the largest cosine similarity to `word`, and that similarity.
 
     Raises:
         UnknownWordError: when the word is not in the vocabulary.
     """
-    return _as_neighbours(vectors.most_similar(positive=[find_word(vectors, word)], topn=number))
+    asked = find_word(vectors, word)
+    (found,) = vectors.nearest(vectors.take(np.array([asked])), number, [[asked]])
+    return _as_neighbours(vectors, found)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def parse_analogy(terms: Sequence[str]) -> Expression:
 ANALOGY_FORMULA = "3CosAdd"
 
 
-def analogy(vectors: KeyedVectors, expression: Expression, number: int = 10, ignore_case: bool = False) -> Neighbours:
+def analogy(vectors: Vectors, expression: Expression, number: int = 10, ignore_case: bool = False) -> Neighbours:
     """Return the `number` words nearest to the expression's sum of unit vectors, its own words left out.
 
     3CosAdd of Mikolov et al. 2013 (https://aclanthology.org/N13-1090): the largest cosine similarity to the mean of
@@ -146,11 +148,18 @@ def analogy(vectors: KeyedVectors, expression: Expression, number: int = 10, ign
     """
     positive = [find_word(vectors, word, ignore_case) for word in expression.positive]
     negative = [find_word(vectors, word, ignore_case) for word in expression.negative]
-    return _as_neighbours(vectors.most_similar(positive=positive, negative=negative, topn=number))
+    total = vectors.units(np.array(positive)).sum(axis=0)
+    if negative:
+        total -= vectors.units(np.array(negative)).sum(axis=0)
+    (found,) = vectors.nearest(total[None], number, [[*positive, *negative]])
+    return _as_neighbours(vectors, found)
 
 
-def _as_neighbours(found: Any) -> Neighbours:
-    return [(str(word), float(similarity)) for word, similarity in found]
+def _as_neighbours(vectors: Vectors, found: Found) -> Neighbours:
+    return [
+        (vectors.words[word], similarity)
+        for word, similarity in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
+    ]
 
 
 # ---------------------------------------------------------------- what a run or model is

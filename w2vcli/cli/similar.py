@@ -41,7 +41,7 @@ def similar(
     unknown: UnknownWordError | None = None
     for word in words or (_prompted() if at_prompt else _piped()):
         try:
-            found = models.find_word(vectors, word, ignore_case)
+            found = vectors.words[models.find_word(vectors, word, ignore_case)]
             answers.show(found, models.neighbours(vectors, found, number))
         except UnknownWordError as error:
             error_line(str(error))

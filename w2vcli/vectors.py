@@ -1,0 +1,326 @@
+"""Words and their vectors, ready to be asked: what a word's vector is, and which words are nearest.
+
+NumPy alone, and nothing is read that a question does not need: rows may be a memory map, words bytes in one. Rows are
+looked through in pieces that stay in a processor's cache, for many questions at once with one matrix product a piece.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Rows = NDArray[np.float32]
+
+_PIECE_BYTES = 1 << 23
+"""Of rows, or of scores, at once."""
+_FEWEST_ROWS = 256
+_EPSILON = 1e-6  # of 3CosMul
+
+
+class Words(Sequence[str]):
+    """The words of a vocabulary in its order, most frequent first as a rule."""
+
+    @abstractmethod
+    def find(self, word: str) -> int | None:
+        """Return the number of a word, or None."""
+
+    @abstractmethod
+    def _at(self, number: int) -> str: ...
+
+    @overload
+    def __getitem__(self, number: int) -> str: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[str]: ...
+    def __getitem__(self, number: int | slice) -> str | list[str]:
+        if isinstance(number, slice):
+            return [self._at(one) for one in range(*number.indices(len(self)))]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        return self._at(number % len(self))
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self.find(word) is not None
+
+
+class ListedWords(Words):
+    """Words that are in memory. Of a word that is there twice, the first counts."""
+
+    def __init__(self, words: Sequence[str], numbers: dict[str, int] | None = None) -> None:
+        self._words = words
+        if numbers is not None:
+            self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._words)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in reversed(list(enumerate(self._words)))}
+
+    def find(self, word: str) -> int | None:
+        """Return the number of a word, or None."""
+        return self._numbers.get(word)
+
+    def _at(self, number: int) -> str:
+        return self._words[number]
+
+
+class StoredWords(Words):
+    """Words in arrays, as they are stored: nothing is read but what is looked up.
+
+    Args:
+        text: uint8, the words in UTF-8, one after the other.
+        ends: int64 (n,), where each ends in it.
+        order: int32 (n,), the numbers of the words in the order of their bytes.
+    """
+
+    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64], order: NDArray[np.int32]) -> None:
+        self.text, self.ends, self.order = text, ends, order
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def _bytes(self, number: int) -> bytes:
+        start = self.ends[number - 1] if number else 0
+        return self.text[start : self.ends[number]].tobytes()
+
+    def _at(self, number: int) -> str:
+        return self._bytes(number).decode("utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        text, start = self.text.tobytes(), 0
+        for end in self.ends.tolist():
+            yield text[start:end].decode("utf-8")
+            start = end
+
+    def find(self, word: str) -> int | None:
+        """Return the number of a word, or None; by halving."""
+        sought, low, high = word.encode("utf-8", "surrogatepass"), 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self._bytes(int(self.order[middle])) < sought:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(self) and self._bytes(int(self.order[low])) == sought:
+            return int(self.order[low])
+        return None
+
+
+def stored(words: Iterable[str]) -> StoredWords:
+    """Return words as arrays.
+
+    >>> words = stored(["the", "königin", "a"])
+    >>> words.find("königin"), words.find("of"), list(words), words.order.tolist()
+    (1, None, ['the', 'königin', 'a'], [2, 1, 0])
+    """
+    encoded = [word.encode("utf-8") for word in words]
+    ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+    order = np.array(sorted(range(len(encoded)), key=encoded.__getitem__), dtype=np.int32)
+    return StoredWords(np.frombuffer(b"".join(encoded), dtype=np.uint8), ends, order)
+
+
+class Found(NamedTuple):
+    """An answer: numbers of words, int64 (n,), best first, and their scores, float32 (n,)."""
+
+    ids: Ids
+    scores: Rows
+
+
+class Vectors:
+    """Words and their vectors.
+
+    Args:
+        words: n of them.
+        rows: (n, d): float32, or another kind of float; or int8, with scales.
+        norms: float32 (n,), the lengths of the vectors, if they are known.
+        scales: float32 (n,), what the rows of int8 are multiplied by.
+    """
+
+    def __init__(self, words: Words, rows: NDArray[Any], norms: Rows | None = None, scales: Rows | None = None) -> None:
+        if len(words) != len(rows):
+            raise ValueError(f"{len(words)} words, but {len(rows)} vectors")
+        self.words, self.rows, self._scales = words, rows, scales
+        self._norms = norms
+
+    @classmethod
+    def of(cls, keyed_vectors: Any) -> Vectors:
+        """Return those of a gensim KeyedVectors, not copied."""
+        return cls(ListedWords(keyed_vectors.index_to_key, keyed_vectors.key_to_index), keyed_vectors.vectors)
+
+    def to_gensim(self) -> Any:
+        """Return a gensim KeyedVectors of them, float32."""
+        from gensim.models import KeyedVectors
+
+        made = KeyedVectors(self.dimensions)
+        made.add_vectors(list(self.words), self.take(slice(None)))
+        return made
+
+    def __bool__(self) -> bool:
+        return True  # whatever there is
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, word: str) -> Rows:
+        """Return a word's vector, float32 (d,).
+
+        Raises:
+            KeyError: when there is none.
+        """
+        number = self.words.find(word)
+        if number is None:
+            raise KeyError(word)
+        vector: Rows = self.take(np.array([number]))[0]
+        return vector
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector's list of numbers, d."""
+        return int(self.rows.shape[1])
+
+    def take(self, ids: Ids | slice) -> Rows:
+        """Return the vectors of these words, float32 (n, d)."""
+        rows = np.asarray(self.rows[ids], dtype=np.float32)
+        return rows if self._scales is None else rows * self._scales[ids, None]
+
+    def units(self, ids: Ids | slice) -> Rows:
+        """Return the vectors of these words divided by their lengths, float32 (n, d); zeros stay zeros."""
+        return unit_rows(self.take(ids))
+
+    @property
+    def norms(self) -> Rows:
+        """The lengths of the vectors, float32 (n,)."""
+        if self._norms is None:
+            pieces = [norms_of(self.take(piece)) for piece in self._pieces(len(self), 1)]
+            self._norms = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+        return self._norms
+
+    # ------------------------------------------------------------ the nearest
+
+    def nearest(
+        self, queries: Rows, number: int, left_out: Sequence[Sequence[int]] = (), among: int | None = None
+    ) -> list[Found]:
+        """Return, for each query, the words whose vectors have the largest cosine similarity to it.
+
+        Args:
+            queries: float32 (q, d), of any length.
+            number: so many words, or as many as there are.
+            left_out: words that are no answer, for each query.
+            among: only of the first so many words.
+        """
+        queries = unit_rows(queries)
+
+        def scores(piece: slice) -> Rows:
+            found = queries @ self.take(piece).T
+            found /= _or_1(self._norms_in(piece))
+            return np.asarray(found)
+
+        return self._best(scores, len(queries), number, left_out, among, len(queries))
+
+    def nearest_by_product(
+        self,
+        positive: Sequence[Sequence[int]],
+        negative: Sequence[Sequence[int]],
+        number: int,
+        among: int | None = None,
+    ) -> list[Found]:
+        """Return, for each query, the words with the largest 3CosMul, its own words left out.
+
+        That is the product of the cosine similarities to its positive words over that to its negative ones, each moved
+        to lie between 0 and 1, and 1e-6 added to the divisor (Levy and Goldberg 2014,
+        https://aclanthology.org/W14-1618).
+
+        Args:
+            positive: numbers of words, for each query; as are `negative`.
+            number: so many words, or as many as there are.
+            among: only of the first so many words.
+        """
+        asked = np.unique(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in (*positive, *negative)]))
+        units = self.units(asked)
+        place = {int(word): at for at, word in enumerate(asked)}
+
+        def scores(piece: slice) -> Rows:
+            cosines = units @ self.take(piece).T
+            cosines /= _or_1(self._norms_in(piece))
+            shifted = (1 + cosines) / 2
+            product = np.ones((len(positive), cosines.shape[1]), dtype=np.float32)
+            for query, (near, far) in enumerate(zip(positive, negative, strict=True)):
+                product[query] = shifted[[place[word] for word in near]].prod(axis=0)
+                product[query] /= shifted[[place[word] for word in far]].prod(axis=0) + _EPSILON
+            return product
+
+        left_out = [[*near, *far] for near, far in zip(positive, negative, strict=True)]
+        return self._best(scores, len(positive), number, left_out, among, len(positive) + len(asked))
+
+    def _best(
+        self,
+        scores: Callable[[slice], Rows],
+        queries: int,
+        number: int,
+        left_out: Sequence[Sequence[int]],
+        among: int | None,
+        width: int,
+    ) -> list[Found]:
+        """Return the best words of each query by the scores, (q, n), that a function gives piece by piece."""
+        best = [Found(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)) for _ in range(queries)]
+        keep = number + max(map(len, left_out), default=0)
+        floor = np.full((queries, 1), -np.inf, dtype=np.float32)
+        for piece in self._pieces(len(self) if among is None else min(among, len(self)), width):
+            found = scores(piece)
+            better = found > floor
+            for query in np.flatnonzero(better.any(axis=1)).tolist():
+                places = np.flatnonzero(better[query])
+                best[query] = _merged(best[query], Found(places + piece.start, found[query, places]), keep)
+                if len(best[query].ids) >= keep:
+                    floor[query] = best[query].scores.min()
+        return [_sorted(answer, left_out[query] if left_out else (), number) for query, answer in enumerate(best)]
+
+    def _pieces(self, number: int, width: int) -> Iterator[slice]:
+        """Yield the first so many rows in pieces that are small, and whose scores for `width` queries are."""
+        rows = max(_FEWEST_ROWS, _PIECE_BYTES // (4 * max(self.dimensions, width)))
+        for first in range(0, number, rows):
+            yield slice(first, min(first + rows, number))
+
+    def _norms_in(self, piece: slice) -> Rows:
+        return norms_of(self.take(piece)) if self._norms is None else np.asarray(self._norms[piece])
+
+
+def _merged(one: Found, other: Found, keep: int) -> Found:
+    ids, scores = np.concatenate([one.ids, other.ids]), np.concatenate([one.scores, other.scores])
+    if len(ids) > keep:
+        largest = np.argpartition(-scores, keep - 1)[:keep] if keep else np.zeros(0, dtype=np.int64)
+        ids, scores = ids[largest], scores[largest]
+    return Found(ids, scores)
+
+
+def _sorted(found: Found, left_out: Sequence[int], number: int) -> Found:
+    wanted = ~np.isin(found.ids, np.asarray(left_out, dtype=np.int64))
+    ids, scores = found.ids[wanted], found.scores[wanted]
+    order = np.lexsort((ids, -scores))[:number]
+    return Found(ids[order], scores[order])
+
+
+def norms_of(rows: Rows) -> Rows:
+    """Return the lengths of rows, float32 (n,)."""
+    norms: Rows = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return norms
+
+
+def unit_rows(rows: Rows) -> Rows:
+    """Return the rows (n, d) divided by their lengths; a row of zeros stays one."""
+    units: Rows = rows / _or_1(norms_of(rows))[:, None]
+    return units
+
+
+def _or_1(norms: Rows) -> Rows:
+    return np.where(norms > 0, norms, np.float32(1))
