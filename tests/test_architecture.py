@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 LAYERS = [
     {"cli"},
     {"bench"},
-    {"preprocessing", "training", "model"},
-    {"loop"},
+    {"describe", "preprocessing", "training"},
+    {"loop", "model"},
     {"growing", "resuming"},
     {"gensim_model", "measuring"},
     {"checkpoint", "engines", "evaluate", "formats", "loss", "run_directory", "schedule"},
@@ -25,8 +25,8 @@ LAYERS = [
     {"numbering"},
     {"corpus"},
     {"provenance", "vocab"},
-    {"outputs", "resources", "text"},
-    {"sources", "config", "compiled", "seal"},
+    {"outputs", "queries", "resources", "text"},
+    {"sources", "config", "compiled", "seal", "spelling"},
     {"background", "errors", "npy", "vectors"},
 ]
 # outside the command line, and outside the functions that use them

@@ -5,10 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import pty
 import re
-import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from w2vcli.model import load, neighbours
 from w2vcli.training import events
 
 from .conftest import W2V
+from .terminal import at_terminal
 
 # ---------------------------------------------------------------- the main job
 
@@ -90,48 +87,6 @@ def test_stdin_trains_the_same_run(w2v: W2V, lee: Path, lee_run: Path) -> None:
         stdin=lee.read_bytes(),
     )
     assert (result.code, "up to date" in result.err) == (0, True)
-
-
-def test_similar_in_all_formats(w2v: W2V, lee_run: Path) -> None:
-    expected = neighbours(load(lee_run), "government", 3)
-    words = [word for word, _ in expected]
-    table = w2v("similar", lee_run, "government", "-n", "3")
-    assert [line.split()[0] for line in table.out.splitlines()] == ["government", *words]
-    assert "\x1b" not in table.out
-    tsv = w2v("similar", lee_run, "government", "israel", "-n", "3", "--tsv").out.splitlines()
-    assert tsv[0] == "query\tword\tsimilarity"
-    assert [tuple(line.split("\t")[:2]) for line in tsv[1:4]] == [("government", word) for word in words]
-    assert len(tsv) == 7
-    lines = w2v("similar", lee_run, "-n", "3", "--json", stdin="government\n\nisrael\n").out.splitlines()
-    first = json.loads(lines[0])
-    assert (first["query"], [row["word"] for row in first["neighbours"]]) == ("government", words)
-    assert first["neighbours"][0]["similarity"] == pytest.approx(expected[0][1], abs=1e-6)
-    assert json.loads(lines[1])["query"] == "israel"
-
-
-def test_unknown_words(w2v: W2V, lee_run: Path) -> None:
-    result = w2v("similar", lee_run, "goverment", "israel", "--tsv", "-n", "1")
-    assert result.code == 3
-    assert len(result.error_lines) == 1
-    assert result.err.startswith("w2v: error: goverment: not in the vocabulary; did you mean government or ")
-    assert len(result.out.splitlines()) == 2
-    assert w2v("similar", lee_run, stdin="zzzz\n").code == 3
-    assert w2v("similar", lee_run, "GOVERNMENT").code == 3
-    assert w2v("similar", lee_run, "GOVERNMENT", "--ignore-case").code == 0
-    result = w2v("analogy", lee_run, "man", "king", "zzzz")
-    assert (result.code, result.out, len(result.error_lines)) == (3, "", 1)
-
-
-def test_analogy(w2v: W2V, lee_run: Path) -> None:
-    three = w2v("analogy", lee_run, "australia", "government", "israel", "--json")
-    written = w2v("analogy", lee_run, "government - australia + israel", "--json")
-    loose = w2v("analogy", lee_run, "government", "-", "australia", "+", "israel", "--json")
-    assert three.out == written.out == loose.out
-    answer = json.loads(three.out)
-    assert (answer["formula"], len(answer["neighbours"])) == ("3CosAdd", 10)
-    assert "3CosAdd" in w2v("analogy", lee_run, "australia", "government", "israel").out
-    result = w2v("analogy", lee_run, "a", "b")
-    assert (result.code, len(result.error_lines)) == (2, 1)
 
 
 def test_vocab(w2v: W2V, lee: Path, lee_run: Path) -> None:
@@ -209,40 +164,6 @@ def test_version_and_help(w2v: W2V) -> None:
 
 
 # ---------------------------------------------------------------- at a terminal
-
-
-def at_terminal(typed: list[bytes], *arguments: str | Path) -> tuple[int, str]:
-    """Run the command line on a terminal; type a line at each prompt; return its exit code and the screen."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "w2vcli", *map(str, arguments)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        screen, prompts = b"", 0
-        while data := read_terminal(ours, process):
-            screen += data
-            if screen.count(b"word> ") > prompts and typed:
-                prompts = screen.count(b"word> ")
-                os.write(ours, typed.pop(0))
-    os.close(ours)
-    return process.returncode, screen.decode()
-
-
-def read_terminal(descriptor: int, process: subprocess.Popen[bytes]) -> bytes:
-    """Return what the program prints next, nothing at its end; a program that waits for ever is killed."""
-    if not select.select([descriptor], [], [], 60)[0]:
-        process.kill()
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # the terminal is gone with the program
-        return b""
-
-
-def test_the_prompt(lee_run: Path) -> None:
-    code, screen = at_terminal([b"government\n", b"goverment\n", b"\x04"], "similar", lee_run, "-n", "2")
-    assert code == 0
-    assert neighbours(load(lee_run), "government", 2)[1][0] in screen
-    assert "did you mean government" in screen
 
 
 def test_progress_on_a_terminal(lee: Path, tmp_path: Path) -> None:
@@ -540,18 +461,3 @@ def test_any_locale(w2v: W2V, lee_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Čapek naïve 東京\n", encoding="utf-8")
     result = w2v("preprocess", tmp_path / "a.txt", "-o", "-", "-q", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     assert (result.code, result.out) == (0, "čapek naïve 東京\n")
-
-
-def test_ctrl_c_is_said(lee_run: Path) -> None:
-    """After a first answer, while the next question is waited for."""
-    command = [sys.executable, "-m", "w2vcli", "similar", str(lee_run), "--tsv", "-n", "1"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(b"the\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"query\tword\tsimilarity\n"
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == b"w2v: error: interrupted\n"

@@ -11,7 +11,9 @@ MODULES = [
     "w2vcli.schedule",
     "w2vcli.resources",
     "w2vcli.config",
-    "w2vcli.model",
+    "w2vcli.queries",
+    "w2vcli.spelling",
+    "w2vcli.vectors",
     "w2vcli.engines.reference",
     "w2vcli.cli.output",
 ]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from w2vcli import growing, training
 from w2vcli.config import as_config
 from w2vcli.corpus import Corpus
+from w2vcli.describe import describe
 from w2vcli.errors import W2VError
 from w2vcli.growing import Growth, merged_vocab
-from w2vcli.model import describe
 from w2vcli.vocab import Vocab
 
 SMALL = {"workers": 1, "vector_size": 10, "epochs": 2, "min_count": 2, "sg": 1, "sample": 0.01}

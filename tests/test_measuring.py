@@ -13,10 +13,10 @@ from gensim.models import Word2Vec as GensimWord2Vec
 from w2vcli import checkpoint, training
 from w2vcli.config import Config, Train
 from w2vcli.corpus import Corpus
+from w2vcli.describe import describe
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.loss import HeldOut, sample
 from w2vcli.measuring import Best, Course, Measuring, metrics
-from w2vcli.model import describe
 from w2vcli.schedule import Position
 
 Event = dict[str, Any]

@@ -22,11 +22,12 @@ from gensim.models import Word2Vec as GensimWord2Vec
 
 from w2vcli import background, checkpoint, resources, training
 from w2vcli.config import Config, Train, resolve
+from w2vcli.describe import describe
 from w2vcli.encoding import encode
 from w2vcli.engines import ENGINES
 from w2vcli.engines.gensim_engine import GensimEngine
 from w2vcli.errors import ConfigError, LockedError, W2VError
-from w2vcli.model import describe, load
+from w2vcli.model import load
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import expand
 

@@ -46,7 +46,7 @@ def test_the_nearest_by_hand() -> None:
 def test_the_nearest_by_product_by_hand() -> None:
     """Cosines 1, 0 and 0.6, 0.8 move to 1, 0.5 and 0.8, 0.9: 0.8 / (0.9 + 1e-6)."""
     vectors = of([[1, 0], [0, 1], [3, 4], [0, -2]])
-    (found,) = vectors.nearest_by_product([[0]], [[1]], 5)
+    (found,) = vectors.nearest_by_product([[0]], [[1]], 5, [[0, 1]])
     assert found.ids.tolist() == [3, 2]
     np.testing.assert_allclose(found.scores, [0.5 / 1e-6, 0.8 / (0.9 + 1e-6)], rtol=1e-6)
 
@@ -77,7 +77,7 @@ def test_answers_are_gensims(
     queries = np.stack([units[b] + units[c] - units[a] for a, b, c in asked])
     for among in (None, 700):
         sums = vectors.nearest(queries, 7, asked, among)
-        products = vectors.nearest_by_product(positive, negative, 7, among)
+        products = vectors.nearest_by_product(positive, negative, 7, asked, among)
         for place, (near, far) in enumerate(zip(positive, negative, strict=True)):
             question = {"positive": [f"w{one}" for one in near], "negative": [f"w{one}" for one in far]}
             by_product = gensim_vectors.most_similar_cosmul(**question, topn=3000)  # it passes restrict_vocab over

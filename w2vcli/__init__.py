@@ -17,8 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from w2vcli.model import load, neighbours
+    from w2vcli.model import load
     from w2vcli.preprocessing import preprocess
+    from w2vcli.queries import neighbours
     from w2vcli.training import train
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ __all__ = ["__version__", "load", "neighbours", "preprocess", "train"]
 
 _HOMES = {
     "load": "w2vcli.model",
-    "neighbours": "w2vcli.model",
+    "neighbours": "w2vcli.queries",
     "preprocess": "w2vcli.preprocessing",
     "train": "w2vcli.training",
 }

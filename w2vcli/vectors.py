@@ -7,8 +7,10 @@ looked through in pieces that stay in a processor's cache, for many questions at
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -29,6 +31,10 @@ class Words(Sequence[str]):
     @abstractmethod
     def find(self, word: str) -> int | None:
         """Return the number of a word, or None."""
+
+    @abstractmethod
+    def beginning_with(self, start: str, most: int) -> list[str]:
+        """Return up to so many words that begin so, in the order of their code points."""
 
     @abstractmethod
     def _at(self, number: int) -> str: ...
@@ -70,6 +76,15 @@ class ListedWords(Words):
         """Return the number of a word, or None."""
         return self._numbers.get(word)
 
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._words)
+
+    def beginning_with(self, start: str, most: int) -> list[str]:
+        """Return up to so many words that begin so, in the order of their code points."""
+        first = bisect_left(self._sorted, start)
+        return list(takewhile(lambda word: word.startswith(start), self._sorted[first : first + most]))
+
     def _at(self, number: int) -> str:
         return self._words[number]
 
@@ -104,16 +119,28 @@ class StoredWords(Words):
 
     def find(self, word: str) -> int | None:
         """Return the number of a word, or None; by halving."""
-        sought, low, high = word.encode("utf-8", "surrogatepass"), 0, len(self)
+        sought = word.encode("utf-8", "surrogatepass")
+        place = self._place(sought)
+        if place < len(self) and self._bytes(int(self.order[place])) == sought:
+            return int(self.order[place])
+        return None
+
+    def _place(self, sought: bytes) -> int:
+        """Return how many words come before these bytes."""
+        low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
             if self._bytes(int(self.order[middle])) < sought:
                 low = middle + 1
             else:
                 high = middle
-        if low < len(self) and self._bytes(int(self.order[low])) == sought:
-            return int(self.order[low])
-        return None
+        return low
+
+    def beginning_with(self, start: str, most: int) -> list[str]:
+        """Return up to so many words that begin so, in the order of their code points."""
+        first = self._place(start.encode("utf-8", "surrogatepass"))
+        words = (self._at(int(number)) for number in self.order[first : first + most])
+        return list(takewhile(lambda word: word.startswith(start), words))
 
 
 def stored(words: Iterable[str]) -> StoredWords:
@@ -232,9 +259,10 @@ class Vectors:
         positive: Sequence[Sequence[int]],
         negative: Sequence[Sequence[int]],
         number: int,
+        left_out: Sequence[Sequence[int]] = (),
         among: int | None = None,
     ) -> list[Found]:
-        """Return, for each query, the words with the largest 3CosMul, its own words left out.
+        """Return, for each query, the words with the largest 3CosMul.
 
         That is the product of the cosine similarities to its positive words over that to its negative ones, each moved
         to lie between 0 and 1, and 1e-6 added to the divisor (Levy and Goldberg 2014,
@@ -243,6 +271,7 @@ class Vectors:
         Args:
             positive: numbers of words, for each query; as are `negative`.
             number: so many words, or as many as there are.
+            left_out: words that are no answer, for each query.
             among: only of the first so many words.
         """
         asked = np.unique(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in (*positive, *negative)]))
@@ -259,7 +288,6 @@ class Vectors:
                 product[query] /= shifted[[place[word] for word in far]].prod(axis=0) + _EPSILON
             return product
 
-        left_out = [[*near, *far] for near, far in zip(positive, negative, strict=True)]
         return self._best(scores, len(positive), number, left_out, among, len(positive) + len(asked))
 
     def _best(

@@ -13,7 +13,7 @@ def info(model: Model, as_json: Json = False, as_tsv: Tsv = False) -> None:
 
     Example: w2v info runs/novels
     """
-    from w2vcli.model import describe
+    from w2vcli.describe import describe
 
     form = format_of(as_json, as_tsv)
     about = describe(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,25 @@ Tsv = Annotated[bool, typer.Option("--tsv", help="Print tab-separated values wit
 IgnoreCase = Annotated[
     bool,
     typer.Option("--ignore-case", "-i", help="If a word is unknown, take its most frequent spelling in another case."),
+]
+Method = Annotated[
+    Literal["3cosadd", "3cosmul"],
+    typer.Option("--method", help="How several words are put together: by a sum, or by a product of similarities."),
+]
+RestrictVocab = Annotated[
+    int | None,
+    typer.Option("--restrict-vocab", min=1, metavar="N", help="Look among the N most frequent words only."),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="WORD", help="Never an answer; may be given several times.")
+]
+Threshold = Annotated[float | None, typer.Option("--threshold", metavar="X", help="Only answers that score X or more.")]
+Oov = Annotated[
+    Literal["fail", "skip", "nearest-spelling"],
+    typer.Option(
+        "--oov",
+        help="What to do about unknown words: report them and exit with 3, leave them out, or take another spelling.",
+    ),
 ]
 Number = Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many words to show.")]
 Model = Annotated[

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2vcli.cli.options import IgnoreCase, Json, Model, Number, Tsv
-from w2vcli.cli.output import Format, error_line, format_of, print_json, print_table, print_tsv
-from w2vcli.errors import UnknownWordError
+from w2vcli.cli.asking import at_prompt, batches
+from w2vcli.cli.options import (
+    Exclude,
+    IgnoreCase,
+    Json,
+    Method,
+    Model,
+    Number,
+    Oov,
+    RestrictVocab,
+    Threshold,
+    Tsv,
+)
+from w2vcli.cli.output import Format, error_line, format_of, note, print_json, print_table, print_tsv
+from w2vcli.errors import ConfigError, W2VError
+
+if TYPE_CHECKING:
+    from w2vcli.queries import Answer, Expression, Options, Questions
 
 
 def similar(
@@ -20,62 +34,51 @@ def similar(
         typer.Argument(metavar="WORD", help="Words to look up; without any they are read from stdin, one a line."),
     ] = None,
     number: Number = 10,
+    method: Method = "3cosadd",
+    restrict_vocab: RestrictVocab = None,
+    exclude: Exclude = None,
+    threshold: Threshold = None,
+    oov: Oov = "fail",
     ignore_case: IgnoreCase = False,
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
     """Show the nearest neighbours of words.
 
-    Nearest are those with the largest cosine similarity.
+    Nearest are those with the largest cosine similarity. What is asked may be a sum of words, too.
 
-    Example: w2v similar runs/novels king queen -n 5
+    Examples: w2v similar runs/novels king queen -n 5, or w2v similar runs/novels 'king - man + woman' 'new + york'
 
-    Without words they come from standard input, one a line; on a terminal there is a prompt. A word that is not in
-    the vocabulary is reported and the others are answered; the exit code is then 3.
+    Without words they come from standard input, one or a sum a line, and are answered as they come; on a terminal
+    there is a prompt. A word that is not in the vocabulary is reported and the others are answered; the exit code is
+    then 3. With --json every line is answered by one line.
     """
-    from w2vcli import model as models
+    from w2vcli.model import load
+    from w2vcli.queries import Options, Questions
 
-    answers = _Answers(format_of(as_json, as_tsv))
-    vectors = models.load(model)
-    at_prompt = not words and sys.stdin.isatty()
-    unknown: UnknownWordError | None = None
-    for word in words or (_prompted() if at_prompt else _piped()):
-        try:
-            found = vectors.words[models.find_word(vectors, word, ignore_case)]
-            answers.show(found, models.neighbours(vectors, found, number))
-        except UnknownWordError as error:
-            error_line(str(error))
-            unknown = error
-    if unknown and not at_prompt:
-        raise typer.Exit(unknown.exit_code)
-
-
-def _piped() -> Iterator[str]:
-    for line in sys.stdin:
-        if word := line.strip():
-            yield word
-
-
-def _prompted() -> Iterator[str]:
-    import readline  # noqa: F401 - gives input() its line editing and history
-
-    while True:
-        try:
-            line = input("word> ")
-        except EOFError:
-            print()
-            return
-        if word := line.strip():
-            yield word
+    form = format_of(as_json, as_tsv)
+    options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
+    questions = Questions(load(model), options)
+    if words and {"+", "-"} & set(words):
+        words = [" ".join(words)]
+    _answer(questions, words, questions.expression, _Printer(form))
 
 
 def analogy(
     model: Model,
     terms: Annotated[
-        list[str],
-        typer.Argument(metavar="TERM", help="A B C (A is to B as C is to ...), or words with + and - between them."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="TERM",
+            help="A B C (A is to B as C is to ...), or words with + and - between them; without any, lines of stdin.",
+        ),
+    ] = None,
     number: Number = 10,
+    method: Method = "3cosadd",
+    restrict_vocab: RestrictVocab = None,
+    exclude: Exclude = None,
+    threshold: Threshold = None,
+    oov: Oov = "fail",
     ignore_case: IgnoreCase = False,
     as_json: Json = False,
     as_tsv: Tsv = False,
@@ -84,33 +87,100 @@ def analogy(
 
     Examples: w2v analogy runs/novels man king woman, or the same as w2v analogy runs/novels 'king - man + woman'
 
-    The answer are the words nearest to the sum of the unit vectors (3CosAdd); the words of the question are left out.
+    The answer are the words nearest to the sum of the unit vectors (3CosAdd), or with the largest product of
+    similarities (3CosMul); the words of the question are left out. Without terms, questions are read as w2v similar
+    reads words.
     """
-    from w2vcli import model as models
+    from w2vcli.model import load
+    from w2vcli.queries import FORMULAS, Options, Questions, parse_analogy
 
     form = format_of(as_json, as_tsv)
-    expression = models.parse_analogy(terms)
-    vectors = models.load(model)
-    found = models.analogy(vectors, expression, number, ignore_case)
-    _Answers(form).show(str(expression), found, formula=models.ANALOGY_FORMULA)
+    arguments = [" ".join(terms)] if terms else None
+    for text in arguments or ():
+        parse_analogy(text)  # before the model is opened
+    options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
+    questions = Questions(load(model), options)
+    _answer(
+        questions,
+        arguments,
+        parse_analogy,
+        _Printer(form, lambda options: {"formula": FORMULAS[options.method]}),
+    )
 
 
-class _Answers:
-    """Prints the answer to one query after another, each as soon as it is known."""
+def _answer(
+    questions: Questions, arguments: Sequence[str] | None, parse: Callable[[str], Expression], printer: _Printer
+) -> None:
+    """Answer all that is asked, in its order.
 
-    def __init__(self, form: Format) -> None:
+    Raises:
+        typer.Exit: at the end, if something could not be answered and nobody was at a prompt to see it.
+    """
+    failed: W2VError | None = None
+    for batch in batches(arguments, questions):
+        for query, answer in _answers(questions, batch, parse):
+            printer.show(query, answer, questions.options)
+            failed = failed or answer.error
+    if failed and not at_prompt(arguments):
+        raise typer.Exit(failed.exit_code)
+
+
+def _answers(
+    questions: Questions, batch: Sequence[str], parse: Callable[[str], Expression]
+) -> Iterator[tuple[str, Answer]]:
+    """Yield what was asked, as it was understood, and the answer."""
+    from w2vcli.queries import Answer
+
+    parsed: list[Expression | ConfigError] = []
+    for text in batch:
+        try:
+            parsed.append(parse(text))
+        except ConfigError as error:
+            parsed.append(error)
+    found = iter(questions.ask([one for one in parsed if not isinstance(one, ConfigError)]))
+    for text, one in zip(batch, parsed, strict=True):
+        yield (text, Answer(error=one)) if isinstance(one, ConfigError) else (str(one), next(found))
+
+
+class _Printer:
+    """Prints one answer after another, each as soon as it is known.
+
+    Args:
+        form: how.
+        about: gives what else is to be said of an answer.
+    """
+
+    def __init__(self, form: Format, about: Callable[[Options], dict[str, str]] = lambda options: {}) -> None:
         self.form = form
+        self._about = about
         self._header_due = form is Format.TSV
 
-    def show(self, query: str, neighbours: list[tuple[str, float]], **about: Any) -> None:
-        """Print the neighbours of `query`; `about` is what else is to be said of it."""
+    def show(self, query: str, answer: Answer, options: Options) -> None:
+        """Print an answer, and what went wrong, on stderr."""
+        score = "similarity" if options.method == "3cosadd" else "score"
+        about = self._about(options)
+        if answer.error is not None:
+            error_line(str(answer.error))
         if self.form is Format.JSON:
-            found = [{"word": word, "similarity": round(similarity, 6)} for word, similarity in neighbours]
-            print_json({"query": query, **about, "neighbours": found})
-        elif self.form is Format.TSV:
-            header = [("query", "word", "similarity")] if self._header_due else []
-            print_tsv([*header, *((query, word, similarity) for word, similarity in neighbours)])
+            print_json(_as_json(query, answer, score, about))
+            return
+        for word, taken in answer.replaced.items():
+            note(f"{word}: taken as {taken}")
+        if self.form is Format.TSV:
+            header = [("query", "word", score)] if self._header_due else []
+            print_tsv([*header, *((query, word, similarity) for word, similarity in answer.neighbours)])
             self._header_due = False
-        else:
+        elif answer.error is None and not (answer.passed_over and not answer.neighbours):
             title = query + "".join(f" ({value})" for value in about.values())
-            print_table((title, "similarity"), neighbours)
+            print_table((title, score), answer.neighbours)
+
+
+def _as_json(query: str, answer: Answer, score: str, about: dict[str, str]) -> dict[str, Any]:
+    """Return an answer as JSON has it; what went otherwise than asked only where it did."""
+    more = {
+        "replaced": answer.replaced,
+        "unknown": list(answer.passed_over),
+        "error": str(answer.error) if answer.error else None,
+    }
+    found = [{"word": word, score: round(similarity, 6)} for word, similarity in answer.neighbours]
+    return {"query": query, **about, "neighbours": found} | {name: value for name, value in more.items() if value}

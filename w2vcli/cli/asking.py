@@ -1,0 +1,172 @@
+"""Questions as they come: as arguments, as lines of standard input, or at a prompt."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2vcli.cli.output import error_line, note
+
+if TYPE_CHECKING:
+    from w2vcli.queries import Questions
+
+_MOST_AT_ONCE = 512
+_COMPLETIONS = 200
+_REMEMBERED = 1000
+_HELP = (
+    "a word, or words with + and - between them; Tab completes a word, the arrows bring back earlier lines\n"
+    ":n 20   :method 3cosmul   :restrict-vocab 30000   :threshold 0.5   :oov skip   and off to end one; Ctrl-D leaves"
+)
+
+
+def batches(arguments: Sequence[str] | None, questions: Questions) -> Iterator[list[str]]:
+    """Yield what is asked, as many questions at once as are there: whoever waits for an answer gets it at once."""
+    if arguments:
+        yield list(arguments)
+    elif at_prompt(arguments):
+        yield from ([line] for line in _Prompt(questions))
+    else:
+        yield from _piped()
+
+
+def at_prompt(arguments: Sequence[str] | None) -> bool:
+    """Return whether a person is asked for words."""
+    return not arguments and sys.stdin.isatty()
+
+
+def _piped() -> Iterator[list[str]]:
+    """Yield the lines that have come, without the empty ones; waits only when there are none."""
+    rest, first = b"", True
+    while piece := sys.stdin.buffer.read1(1 << 16):  # type: ignore[union-attr]
+        *lines, rest = (rest + piece).split(b"\n")
+        if first and lines:
+            lines[0], first = lines[0].removeprefix(b"\xef\xbb\xbf"), False
+        yield from _decoded(lines)
+    yield from _decoded([rest])
+
+
+def _decoded(lines: Sequence[bytes]) -> Iterator[list[str]]:
+    texts = [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+    for start in range(0, len(texts), _MOST_AT_ONCE):
+        yield texts[start : start + _MOST_AT_ONCE]
+
+
+class _Prompt:
+    """Asks a person for lines; those that begin with a colon change how the next are answered."""
+
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
+
+    def __iter__(self) -> Iterator[str]:
+        with_history = _History()
+        self._complete_words()
+        note("word, or words with + and - between them; :help says more")
+        try:
+            while (line := self._line()) is not None:
+                if line.startswith(":") and line not in self._questions.vectors.words:
+                    self._command(line)
+                elif line:
+                    yield line
+        finally:
+            with_history.save()
+
+    def _line(self) -> str | None:
+        try:
+            return input("word> ").strip()
+        except EOFError:
+            print()
+            return None
+
+    def _complete_words(self) -> None:
+        import readline
+
+        found: list[str] = []
+
+        def complete(start: str, state: int) -> str | None:
+            if state == 0:
+                found[:] = self._questions.vectors.words.beginning_with(start, _COMPLETIONS)
+            return found[state] if state < len(found) else None
+
+        readline.set_completer(complete)
+        readline.set_completer_delims(" \t\n")
+        libedit = "libedit" in (readline.__doc__ or "")
+        readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
+
+    def _command(self, line: str) -> None:
+        name, _, value = line[1:].partition(" ")
+        if name in ("h", "help", "?"):
+            note(_HELP)
+            return
+        try:
+            change = _change(name, value.strip())
+        except (KeyError, ValueError):
+            error_line(f"{line}: not a command; :help shows them")
+            return
+        self._questions.options = dataclasses.replace(self._questions.options, **change)
+
+
+def _change(name: str, value: str) -> dict[str, Any]:
+    """Return the option that a command names, and its value.
+
+    Raises:
+        KeyError: when there is no such command.
+        ValueError: when it has no such value.
+    """
+    from w2vcli.queries import METHODS, UNKNOWN
+
+    known: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "n": ("number", _positive),
+        "method": ("method", _one_of(METHODS)),
+        "restrict-vocab": ("among", _or_off(_positive)),
+        "threshold": ("threshold", _or_off(float)),
+        "oov": ("unknown", _one_of(UNKNOWN)),
+    }
+    option, read = known[name]
+    return {option: read(value)}
+
+
+def _positive(value: str) -> int:
+    number = int(value.replace(",", ""))
+    if number < 1:
+        raise ValueError(value)
+    return number
+
+
+def _or_off(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda value: None if value == "off" else read(value)
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in known:
+            raise ValueError(value)
+        return value
+
+    return read
+
+
+class _History:
+    """The lines of earlier prompts, kept in the user's own folder of state."""
+
+    def __init__(self) -> None:
+        import readline
+
+        folder = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        self._file = Path(folder) / "w2v" / "history"
+        self._readline = readline
+        readline.set_history_length(_REMEMBERED)
+        try:
+            readline.read_history_file(self._file)
+        except OSError:  # the first time, or it is not to be read
+            return
+
+    def save(self) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._readline.write_history_file(self._file)
+        except OSError:
+            return  # a history that cannot be kept is no reason to fail

@@ -1,0 +1,159 @@
+"""What a run or a model is."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from w2vcli import checkpoint, formats
+from w2vcli.config import Config, resolve
+from w2vcli.model import file_of
+from w2vcli.run_directory import Event, RunDirectory
+from w2vcli.sources import is_url
+
+_REMARKS = ("warning", "compile", "failed")
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """Return what a run or a vector file is: a flat dict of names and values, in the order to show them.
+
+    A run is described from its small files alone, finished or not.
+
+    Raises:
+        W2VError: when it is missing or not a model.
+    """
+    run = RunDirectory(path)
+    if not is_url(path) and run.path.is_dir() and run.is_run():
+        return _describe_run(run)
+    return _describe_file(file_of(path))
+
+
+def _describe_run(run: RunDirectory) -> dict[str, Any]:
+    events, trained = run.read_events(), run.trained()
+    last = next((event["event"] for event in reversed(events) if event["event"] not in _REMARKS), None)
+    if run.is_locked():
+        state = "training"
+    else:
+        state = "finished" if trained and last in ("done", "up to date", None) else "unfinished"
+    about: dict[str, Any] = {"run": str(run.path), "state": state, "bytes": _bytes_below(run.path)}
+    if trained and state == "finished":
+        return about | _describe_finished(run, trained)
+    return about | _describe_unfinished(run, events)
+
+
+def _describe_finished(run: RunDirectory, trained: Mapping[str, Any]) -> dict[str, Any]:
+    corpus, state = trained["corpus"], trained["state"]
+    position, blocks = state["position"], trained["blocks"]
+    early = position["blocks"] < trained["total_blocks"]
+    return {
+        "model": str(run.finished_model()),
+        "finished": trained["finished"],
+        "vocabulary": trained["vocabulary"],
+        "corpus words": corpus["words"],
+        "corpus sentences": corpus["sentences"],
+        "corpus fingerprint": corpus["fingerprint"],
+        "grown from": trained.get("grown_from"),
+        "words trained": position["words"],
+        "training seconds": round(position["seconds"], 1),
+        "held-out loss": trained["loss"],
+        "stopped early": f"after {position['blocks'] / blocks:.4g} epochs" if early else None,
+        "model of": f"epoch {trained['model_blocks'] / blocks:.4g}" if early else None,
+        "best checkpoint": _best_checkpoint(run, trained),
+        **{f"drift: {name.replace('_', ' ')}": value for name, value in trained.get("drift", {}).items()},
+        **_made_with(state["versions"]),
+        "config": _training_settings(Config.model_validate(trained["config"])),
+    }
+
+
+def _best_checkpoint(run: RunDirectory, trained: Mapping[str, Any]) -> str | None:
+    """Return what was measured at a checkpoint that is better than the run's end, if there is one."""
+    best = trained["state"]["course"]["best"]
+    if not best or best["blocks"] == trained["state"]["position"]["blocks"]:
+        return None
+    if best["of"] == "loss" and trained["loss"] is not None and best["value"] > trained["loss"]:
+        return None
+    path = checkpoint.path_of(run.checkpoints, best["blocks"])
+    return f"{best['of']} {best['value']:.4f}, after {best['blocks'] / trained['blocks']:.4g} epochs: {path}"
+
+
+def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe the last start by its events; what counts if it was cut off is the last checkpoint."""
+    begins = [place for place, event in enumerate(events) if event["event"] == "start"]
+    begun = events[_beginning(events, begins)]["time"] if events else None
+    events = events[begins[-1] :] if begins else []
+    start: Event = events[0] if events else {}
+    latest: dict[str, Event] = {event["event"]: event for event in events}
+    if run.is_locked():
+        words = latest.get("block", {}).get("words", start.get("done_words"))
+        goes_on = None
+    else:
+        found = checkpoint.newest(run.checkpoints)
+        goes_on = str(found.folder) if found else "the beginning" if start else None
+        words = found.state["position"]["words"] if found else 0 if start else None
+    return {
+        "begun": begun and datetime.fromtimestamp(begun, timezone.utc).isoformat(timespec="seconds"),
+        "progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else "encoding",
+        "goes on from": goes_on,
+        "failed": latest["failed"]["message"] if "failed" in latest else None,
+        "vocabulary": start.get("vocabulary"),
+        "corpus words": start.get("words"),
+        "corpus sentences": start.get("sentences"),
+        "corpus fingerprint": start.get("fingerprint"),
+        "grown from": start.get("grown_from"),
+        "words trained": words,
+        "held-out loss": latest.get("loss", {}).get("loss"),
+        **_made_with(start.get("versions", {})),
+        "config": _training_settings(resolve(run.config, environment={}).config) if run.config.is_file() else {},
+    }
+
+
+def _beginning(events: list[dict[str, Any]], begins: list[int]) -> int:
+    """Return the place of the first event of what is trained now: the last start that did not go on from another."""
+    fresh = [place for place in begins if not events[place]["resumed_from"]]
+    return fresh[-1] if fresh else 0
+
+
+def _training_settings(config: Config) -> dict[str, Any]:
+    """Return what concerned training; how the text was preprocessed, the run cannot know."""
+    return {path: value for path, value in config.flat().items() if not path.startswith("preprocess.")}
+
+
+def _made_with(versions: Mapping[str, str]) -> dict[str, str]:
+    return {f"made with {name}": version for name, version in versions.items()}
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _describe_file(path: str) -> dict[str, Any]:
+    loaded = formats.read(path)
+    vectors = getattr(loaded, "wv", loaded)
+    about: dict[str, Any] = {"model": path, "format": formats.detect(path), "holds": type(loaded).__name__}
+    about |= {
+        "vocabulary": len(vectors),
+        "dimensions": vectors.vector_size,
+        "dtype": str(vectors.vectors.dtype),
+    }
+    if not is_url(path):
+        side_files = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*npy")
+        about["bytes"] = sum(file.stat().st_size for file in (Path(path), *side_files))
+    settings = (
+        "sg",
+        "hs",
+        "negative",
+        "window",
+        "min_count",
+        "sample",
+        "epochs",
+        "seed",
+        "corpus_total_words",
+    )
+    about |= {name: getattr(loaded, name) for name in settings if hasattr(loaded, name)}
+    saved = [event for event in getattr(loaded, "lifecycle_events", None) or [] if event["event"] == "saving"]
+    if saved:
+        about |= {"saved": saved[-1]["datetime"], "made with gensim": saved[-1]["gensim"]}
+    return about | {"most frequent words": " ".join(vectors.index_to_key[:10])}
