@@ -22,6 +22,7 @@ COMMANDS = (
     "similarity",
     "odd-one-out",
     "vectors",
+    "convert",
     "vocab",
     "info",
     "config init",

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 LAYERS = [
     {"cli"},
     {"bench"},
-    {"describe", "preprocessing", "training"},
+    {"convert", "describe", "preprocessing", "training"},
     {"loop", "model"},
     {"growing", "resuming"},
     {"gensim_model", "measuring"},
@@ -30,7 +30,19 @@ LAYERS = [
     {"background", "errors", "npy", "vectors"},
 ]
 # outside the command line, and outside the functions that use them
-KEPT_OUT = {"typer", "rich", "gensim", "numba", "torch", "triton", "scipy", "smart_open", "pydantic", "matplotlib"}
+KEPT_OUT = {
+    "typer",
+    "rich",
+    "gensim",
+    "numba",
+    "torch",
+    "triton",
+    "scipy",
+    "smart_open",
+    "pydantic",
+    "matplotlib",
+    "pyarrow",
+}
 AT_HOME = {
     "compiled": {"numba"},
     "numbering": {"numba"},

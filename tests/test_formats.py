@@ -38,7 +38,7 @@ def test_gensims_own_files(model: Word2Vec, tmp_path: Path) -> None:
     model.save(str(tmp_path / "a.model"))
     model.wv.save(str(tmp_path / "a.kv"))
     for name in ("a.model", "a.kv"):
-        assert formats.detect(str(tmp_path / name)) == "gensim"
+        assert formats.format_of(str(tmp_path / name)) == "gensim"
         assert_same(load(tmp_path / name), model.wv)
 
 
@@ -82,7 +82,8 @@ def test_a_lookup_of_something_else_is_passed_over(model: Word2Vec, tmp_path: Pa
             damaged.write_bytes(wrong_content)
             assert lookup.read(path) is None
         damaged.unlink()
-        assert lookup.read(path) is None
+        found = lookup.read(path)
+        assert found is None or (found.counts is None and "counts" in damaged.name)  # which is known of runs alone
         assert_same(load(path), model.wv)
         damaged.write_bytes(content)
 
@@ -102,7 +103,7 @@ def test_word2vec_files(model: Word2Vec, tmp_path: Path, binary: bool, extension
         content = path.read_bytes()
         path = tmp_path / f"vectors{extension}"
         path.write_bytes(gzip.compress(content) if extension == ".gz" else bz2.compress(content))
-    assert formats.detect(str(path)) == ("word2vec-binary" if binary else "word2vec-text")
+    assert formats.format_of(str(path)) == ("word2vec-binary" if binary else "word2vec-text")
     assert_same(load(path), model.wv, exact=binary)
 
 
@@ -201,7 +202,7 @@ def test_sparse_arrays_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_pat
     for name in ("a.model.x.npy", "a.model.wv.x.npy"):
         (tmp_path / name).write_bytes(pickle.dumps(Hostile(trace)))
     with pytest.raises(W2VError, match="it has sparse arrays beside it"):
-        formats.read(str(tmp_path / "a.model"))
+        formats.read_gensim(str(tmp_path / "a.model"))
     assert_same(load(tmp_path / "a.model"), model.wv)  # they are not looked at
     assert not trace.exists()
 
@@ -214,10 +215,10 @@ def test_sparse_arrays_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_pat
         (b"\x89PNG\r\n\x1a\n", "not a model that w2v can read"),
         (b"\x80\x04K\x01.", "it holds a int"),
         (b"\x80\x04", "damaged, or not a model"),
-        (b"3 2\na 0.5 0.5\nb 0.5 0.5\n", "damaged, or not a model: unexpected end of input"),
-        (b"2 2\na 0.5 0.5\nb 0.5 x\n", "damaged, or not a model: could not convert string to float"),
-        (b"2 2\na \0\0\0\0", "its header claims 2 words of 2 dimensions, more than the file can hold"),
-        (b"1000000000000 300\na 0.5 0.5\n", "its header claims 1000000000000 words of 300 dimensions"),
+        (b"3 2\na 0.5 0.5\nb 0.5 0.5\n", "its end: only 2 of the 3 words that its header claims"),
+        (b"2 2\na 0.5 0.5\nb 0.5 x\n", "line 3: not a word and 2 numbers, but 'b 0.5 x'"),
+        (b"2 2\na \0\0\0\0", "byte 4: ends after 0 of the 2 words that its header claims"),
+        (b"1000000000000 300\na 0.5 0.5\n", "ends after 0 of the 1,000,000,000,000 words that its header claims"),
     ],
 )
 def test_files_that_are_no_models(tmp_path: Path, content: bytes, message: str) -> None:

@@ -13,6 +13,7 @@ from w2vcli.config import Config, resolve
 from w2vcli.model import file_of
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.sources import is_url
+from w2vcli.vectors import Vectors
 
 _REMARKS = ("warning", "compile", "failed")
 
@@ -129,31 +130,22 @@ def _bytes_below(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+_SETTINGS = ("sg", "hs", "negative", "window", "min_count", "sample", "epochs", "seed", "corpus_total_words")
+
+
 def _describe_file(path: str) -> dict[str, Any]:
-    loaded = formats.read(path)
-    vectors = getattr(loaded, "wv", loaded)
-    about: dict[str, Any] = {"model": path, "format": formats.detect(path), "holds": type(loaded).__name__}
-    about |= {
-        "vocabulary": len(vectors),
-        "dimensions": vectors.vector_size,
-        "dtype": str(vectors.vectors.dtype),
-    }
+    name = formats.format_of(path)
+    loaded = formats.read_gensim(path) if name == "gensim" else None
+    vectors = formats.read_vectors(path) if loaded is None else Vectors.of(getattr(loaded, "wv", loaded))
+    about: dict[str, Any] = {"model": path, "format": name}
+    if loaded is not None:
+        about["holds"] = type(loaded).__name__
+    about |= {"vocabulary": len(vectors), "dimensions": vectors.dimensions, "dtype": str(vectors.rows.dtype)}
     if not is_url(path):
         side_files = Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*npy")
         about["bytes"] = sum(file.stat().st_size for file in (Path(path), *side_files))
-    settings = (
-        "sg",
-        "hs",
-        "negative",
-        "window",
-        "min_count",
-        "sample",
-        "epochs",
-        "seed",
-        "corpus_total_words",
-    )
-    about |= {name: getattr(loaded, name) for name in settings if hasattr(loaded, name)}
+    about |= {setting: getattr(loaded, setting) for setting in _SETTINGS if hasattr(loaded, setting)}
     saved = [event for event in getattr(loaded, "lifecycle_events", None) or [] if event["event"] == "saving"]
     if saved:
         about |= {"saved": saved[-1]["datetime"], "made with gensim": saved[-1]["gensim"]}
-    return about | {"most frequent words": " ".join(vectors.index_to_key[:10])}
+    return about | {"most frequent words": " ".join(vectors.words[:10])}

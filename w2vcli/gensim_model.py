@@ -81,4 +81,4 @@ def read_arrays(model_file: Path) -> Arrays:
     Raises:
         W2VError: when it cannot be read.
     """
-    return arrays_of(formats.read(str(model_file)))
+    return arrays_of(formats.read_gensim(str(model_file)))

@@ -82,7 +82,7 @@ class Base:
         """
         if _fingerprint(_files(self.model_file, self.vocab_file)) != self.fingerprint:
             raise W2VError(f"{self.name}: changed while it was grown from", "run it again")
-        model = formats.read(str(self.model_file))
+        model = formats.read_gensim(str(self.model_file))
         if not (hasattr(model, "wv") and hasattr(model, "vector_size") and "count" in model.wv.expandos):
             raise W2VError(f"{self.name}: vectors alone cannot grow", "name a run, or a .model of Gensim's Word2Vec")
         self._check_size(model.vector_size, settings)

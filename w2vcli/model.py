@@ -6,26 +6,30 @@ from pathlib import Path
 
 from w2vcli import formats
 from w2vcli.errors import W2VError
+from w2vcli.formats.repairs import Repairs
 from w2vcli.run_directory import RunDirectory
-from w2vcli.sources import is_url
+from w2vcli.sources import STDIN, is_url
 from w2vcli.vectors import Vectors
 
 
-def load(path: str | Path) -> Vectors:
-    """Open a run directory or a vector file and return its words and vectors.
+def load(path: str | Path, repairs: Repairs | None = None) -> Vectors:
+    """Open a run directory or a file of any format and return its words and vectors.
 
-    Reads Gensim's `.model` and `.kv`, and word2vec text and binary, compressed or not; arrays are memory-mapped
-    where the file allows it.
+    Files may be compressed or URLs, and `-` is standard input; arrays are memory-mapped where the file allows it.
+
+    Args:
+        path: where it is.
+        repairs: takes note of what is wrong with it; if not given, nothing may be.
 
     Raises:
         W2VError: when it is missing, unfinished, damaged or in no known format.
     """
-    return formats.read_vectors(file_of(path))
+    return formats.read_vectors(file_of(path), repairs)
 
 
 def file_of(path: str | Path) -> str:
     """Return the file that holds the vectors of a run directory or vector file."""
-    if is_url(path):
+    if is_url(path) or str(path) == STDIN:
         return str(path)
     place = Path(path)
     if not place.exists():

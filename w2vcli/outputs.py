@@ -137,10 +137,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def open_text(destination: str | Path) -> Iterator[TextIO]:
-    """Yield a UTF-8 text file that becomes `destination` when the block ends well.
+    """Yield a UTF-8 text file that becomes `destination` when the block ends well; `-` is standard output.
 
-    Compressed by extension (.gz, .bz2, .xz, .zst); the same text gives the same bytes. `-` is standard output, a
-    URL goes through smart_open once all of it is there.
+    Otherwise as `open_bytes`.
 
     Raises:
         W2VError: when it cannot be written.
@@ -148,23 +147,33 @@ def open_text(destination: str | Path) -> Iterator[TextIO]:
     if str(destination) == STDOUT:
         yield sys.stdout
         return
+    with open_bytes(destination) as stream, io.TextIOWrapper(cast("Any", stream), "utf-8", newline="\n") as text:
+        yield text
+
+
+@contextmanager
+def open_bytes(destination: str | Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `destination` when the block ends well.
+
+    Compressed by extension (.gz, .bz2, .xz, .zst); the same content gives the same bytes. A URL goes through
+    smart_open once all of it is there.
+
+    Raises:
+        W2VError: when it cannot be written.
+    """
     destination = str(destination).removeprefix("file://")
     if is_url(destination):
         from smart_open import open as smart_open
 
         with tempfile.TemporaryFile() as spool:
-            yield from _encoded(cast("BinaryIO", spool), destination)
+            with _compressed(cast("BinaryIO", spool), destination) as compressed:
+                yield compressed
             spool.seek(0)
             with translated(destination), smart_open(destination, "wb", compression="disable") as stream:
                 shutil.copyfileobj(spool, stream)
         return
-    with atomic_file(destination) as stream:
-        yield from _encoded(stream, str(destination))
-
-
-def _encoded(stream: BinaryIO, name: str) -> Iterator[TextIO]:
-    with _compressed(stream, name) as compressed, io.TextIOWrapper(compressed, "utf-8", newline="\n") as text:
-        yield text
+    with atomic_file(destination) as stream, _compressed(stream, str(destination)) as compressed:
+        yield compressed
 
 
 @contextmanager
@@ -175,10 +184,9 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
     extension = Path(name).suffix.lower()
     kept_open = _KeptOpen(stream)
     if extension == ".gz":  # a time stamp or name in the header would make equal texts differ
-        yield cast(
-            "BinaryIO",
-            io.BufferedWriter(gzip.GzipFile("", "wb", _GZIP_LEVEL, cast("BinaryIO", kept_open), mtime=0)),
-        )
+        zipped = gzip.GzipFile("", "wb", _GZIP_LEVEL, cast("BinaryIO", kept_open), mtime=0)
+        with io.BufferedWriter(cast("Any", zipped)) as wrapped:
+            yield cast("BinaryIO", wrapped)
         return
     try:
         wrapped = compression_wrapper(kept_open, "wb", compression=extension)
@@ -186,7 +194,8 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
         raise W2VError(
             f"{name}: the library that writes {extension} is not installed", "pip install 'w2vcli[zst]'"
         ) from error
-    yield wrapped
+    with wrapped:
+        yield wrapped
 
 
 class _KeptOpen(io.RawIOBase):
@@ -242,6 +251,68 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             raise
         sync_folder(path.parent)
         shutil.rmtree(previous, ignore_errors=True)
+
+
+@contextmanager
+def atomic_siblings(path: str | Path) -> Iterator[Path]:
+    """Yield a path to write a file under, and others beside it; they take their names when the block ends well.
+
+    That is: those beside it first, then the file itself, so that it is there only if all of it is. A file that had the
+    name goes at that moment, not before.
+
+    Raises:
+        W2VError: when they cannot be written.
+        LockedError: when another process is writing them.
+    """
+    check_folder(path)
+    target = Path(path).resolve()
+    temporary = target.parent / f".{target.name}.tmp"
+    with translated_errors(path), _locked_folder(temporary, path):
+        written = temporary / target.name
+        yield written
+        beside = [entry for entry in temporary.iterdir() if entry != written]
+        for entry in (*beside, written):
+            sync_file(entry)
+        if beside:
+            target.unlink(missing_ok=True)  # new ones beside an old file would be neither
+        for entry in (*beside, written):
+            entry.replace(target.parent / entry.name)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def _locked_folder(temporary: Path, path: str | Path) -> Iterator[None]:
+    """Make an empty folder that is this process's as long as the block lasts, and then gone."""
+    temporary.mkdir(exist_ok=True)
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for entry in temporary.iterdir():  # of a process that was killed
+            entry.unlink()
+        yield
+    except BlockingIOError:
+        raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def deliver(file: Path, destination: str) -> None:
+    """Write what is in a file to a path, a URL or standard output (`-`), compressed as the name says.
+
+    Raises:
+        W2VError: when it cannot be written.
+    """
+    with file.open("rb") as source:
+        if destination == STDOUT:
+            shutil.copyfileobj(source, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        with open_bytes(destination) as stream:
+            shutil.copyfileobj(source, stream, 1 << 20)
 
 
 def remove_folder(path: Path) -> None:

@@ -127,7 +127,7 @@ def _unreadable(error: OSError) -> None:
 
 
 def _is_text(source: Source) -> bool:
-    with translated(source.name), _opened(source) as (_, stream):
+    with translated(source.name), opened(source) as (_, stream):
         return not _looks_binary(stream)
 
 
@@ -141,20 +141,26 @@ def _encoding(start: bytes) -> str:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
-    """Open `source`; yield its bytes as stored and, from the same place, its bytes decompressed."""
-    from smart_open import open as smart_open
+def opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
+    """Open `source`; yield its bytes as stored and, from the same place, its bytes decompressed.
 
+    The two are the same stream if it is a file that is not compressed.
+    """
     if source.name == STDIN:
         stored: IO[bytes] = _standard_input()
         yield stored, _decompressed(stored)
         return
-    transport = {} if is_url(source.name) else {"buffering": 1 << 18}
-    with (
-        smart_open(source.name, "rb", compression="disable", **transport) as stored,
-        _decompressed(stored) as stream,
-    ):
+    with _transported(source.name) as stored, _decompressed(stored) as stream:
         yield stored, stream
+
+
+def _transported(name: str) -> IO[bytes]:
+    if not is_url(name):
+        return Path(name).open("rb", buffering=1 << 18)
+    from smart_open import open as smart_open
+
+    stream: IO[bytes] = smart_open(name, "rb", compression="disable")
+    return stream
 
 
 def _standard_input() -> IO[bytes]:
@@ -166,12 +172,12 @@ def _standard_input() -> IO[bytes]:
 
 
 def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
-    from smart_open.compression import compression_wrapper
-
     buffered = stored if isinstance(stored, io.BufferedReader) else io.BufferedReader(cast("Any", stored))
     start = buffered.peek(8)
     for magic, extension in _COMPRESSION.items():
         if start.startswith(magic):
+            from smart_open.compression import compression_wrapper
+
             stream = compression_wrapper(buffered, "rb", compression=extension)
             return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)
     return buffered
@@ -271,7 +277,7 @@ def _opened_text(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader,
     """Open `source`; yield its bytes as stored, decompressed, and its encoding."""
     with ExitStack() as stack:
         with translated(source.name):
-            stored, stream = stack.enter_context(_opened(source))
+            stored, stream = stack.enter_context(opened(source))
             if _looks_binary(stream):
                 raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
             encoding = _encoding(stream.peek(4))

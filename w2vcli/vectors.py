@@ -101,6 +101,22 @@ class StoredWords(Words):
     def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64], order: NDArray[np.int32]) -> None:
         self.text, self.ends, self.order = text, ends, order
 
+    @classmethod
+    def checked(cls, text: Any, ends: Any, order: Any) -> StoredWords:
+        """Return words from arrays that came from a file.
+
+        Raises:
+            ValueError: when they are no words.
+        """
+        kinds = [getattr(array, "dtype", None) for array in (text, ends, order)]
+        if kinds != [np.uint8, np.int64, np.int32] or {text.ndim, ends.ndim, order.ndim} != {1}:
+            raise ValueError("has words in arrays of other kinds")
+        if len(ends) != len(order) or (ends[-1] if len(ends) else 0) != len(text):
+            raise ValueError("has words in arrays that do not belong together")
+        if len(order) and not 0 <= order.min() <= order.max() < len(order):
+            raise ValueError("has words in an order that is none")
+        return cls(text, ends, order)
+
     def __len__(self) -> int:
         return len(self.ends)
 
@@ -109,12 +125,12 @@ class StoredWords(Words):
         return self.text[start : self.ends[number]].tobytes()
 
     def _at(self, number: int) -> str:
-        return self._bytes(number).decode("utf-8")
+        return self._bytes(number).decode("utf-8", "replace")
 
     def __iter__(self) -> Iterator[str]:
         text, start = self.text.tobytes(), 0
         for end in self.ends.tolist():
-            yield text[start:end].decode("utf-8")
+            yield text[start:end].decode("utf-8", "replace")
             start = end
 
     def find(self, word: str) -> int | None:
@@ -150,7 +166,7 @@ def stored(words: Iterable[str]) -> StoredWords:
     >>> words.find("königin"), words.find("of"), list(words), words.order.tolist()
     (1, None, ['the', 'königin', 'a'], [2, 1, 0])
     """
-    encoded = [word.encode("utf-8") for word in words]
+    encoded = [word.encode("utf-8", "surrogatepass") for word in words]
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
     order = np.array(sorted(range(len(encoded)), key=encoded.__getitem__), dtype=np.int32)
     return StoredWords(np.frombuffer(b"".join(encoded), dtype=np.uint8), ends, order)
@@ -171,25 +187,37 @@ class Vectors:
         rows: (n, d): float32, or another kind of float; or int8, with scales.
         norms: float32 (n,), the lengths of the vectors, if they are known.
         scales: float32 (n,), what the rows of int8 are multiplied by.
+        counts: int64 (n,), how often the words were in the text, if that is known.
     """
 
-    def __init__(self, words: Words, rows: NDArray[Any], norms: Rows | None = None, scales: Rows | None = None) -> None:
+    def __init__(
+        self,
+        words: Words,
+        rows: NDArray[Any],
+        norms: Rows | None = None,
+        scales: Rows | None = None,
+        counts: Ids | None = None,
+    ) -> None:
         if len(words) != len(rows):
             raise ValueError(f"{len(words)} words, but {len(rows)} vectors")
-        self.words, self.rows, self._scales = words, rows, scales
+        self.words, self.rows, self.scales, self.counts = words, rows, scales, counts
         self._norms = norms
 
     @classmethod
     def of(cls, keyed_vectors: Any) -> Vectors:
         """Return those of a gensim KeyedVectors, not copied."""
-        return cls(ListedWords(keyed_vectors.index_to_key, keyed_vectors.key_to_index), keyed_vectors.vectors)
+        words = ListedWords(keyed_vectors.index_to_key, keyed_vectors.key_to_index)
+        return cls(words, keyed_vectors.vectors, counts=keyed_vectors.expandos.get("count"))
 
     def to_gensim(self) -> Any:
         """Return a gensim KeyedVectors of them, float32."""
         from gensim.models import KeyedVectors
 
         made = KeyedVectors(self.dimensions)
-        made.add_vectors(list(self.words), self.take(slice(None)))
+        made.index_to_key, made.vectors = list(self.words), self.take(slice(None))
+        made.key_to_index = {word: number for number, word in enumerate(made.index_to_key)}
+        if self.counts is not None:
+            made.expandos["count"] = np.array(self.counts)
         return made
 
     def __bool__(self) -> bool:
@@ -218,7 +246,16 @@ class Vectors:
     def take(self, ids: Ids | slice) -> Rows:
         """Return the vectors of these words, float32 (n, d)."""
         rows = np.asarray(self.rows[ids], dtype=np.float32)
-        return rows if self._scales is None else rows * self._scales[ids, None]
+        return rows if self.scales is None else rows * self.scales[ids, None]
+
+    def in_blocks(self) -> Iterator[Rows]:
+        """Yield the vectors in their order, float32 (some, d)."""
+        return (self.take(piece) for piece in self._pieces(len(self), 1))
+
+    def only(self, ids: Ids) -> Vectors:
+        """Return these words with their vectors."""
+        parts: list[Any] = [part if part is None else part[ids] for part in (self._norms, self.scales, self.counts)]
+        return Vectors(ListedWords([self.words[number] for number in ids.tolist()]), self.rows[ids], *parts)
 
     def units(self, ids: Ids | slice) -> Rows:
         """Return the vectors of these words divided by their lengths, float32 (n, d); zeros stay zeros."""
@@ -228,7 +265,7 @@ class Vectors:
     def norms(self) -> Rows:
         """The lengths of the vectors, float32 (n,)."""
         if self._norms is None:
-            pieces = [norms_of(self.take(piece)) for piece in self._pieces(len(self), 1)]
+            pieces = [norms_of(block) for block in self.in_blocks()]
             self._norms = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
         return self._norms
 

@@ -1,4 +1,8 @@
-"""Model and vector files: FORMATS maps a name to what reads it. Reading never runs code from a file."""
+"""Model and vector files: FORMATS maps a name to what reads and writes it. Reading never runs code from a file.
+
+Words and vectors come from one stream, or from a file that is mapped into memory, as it suits the format; which format
+a file has is told by its first bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,155 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from w2vcli.errors import W2VError
-from w2vcli.formats import gensim_files
-from w2vcli.formats.word2vec_files import header, open_start, read_word2vec_binary, read_word2vec_text
-from w2vcli.sources import translated
+from w2vcli.formats import (
+    fasttext_files,
+    gensim_files,
+    lookup,
+    numpy_files,
+    parquet_files,
+    safetensors_files,
+    tsv_files,
+    word2vec_files,
+    word_lists,
+)
+from w2vcli.formats.opening import Opened, open_model
+from w2vcli.formats.repairs import Repairs
+from w2vcli.sources import STDIN, is_url, translated
 from w2vcli.vectors import Vectors
 
-FORMATS: dict[str, Callable[[str], Any]] = {
-    "gensim": gensim_files.read,
-    "word2vec-text": read_word2vec_text,
-    "word2vec-binary": read_word2vec_binary,
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files.
+
+    Args:
+        endings: of their names; the first is the usual one.
+        write: words and vectors to a file of that name, and perhaps more beside it.
+        read: them, from a file that is open.
+        dtypes: in which it can hold numbers.
+        separators: what no word may have in it; an empty one is `""`.
+    """
+
+    endings: tuple[str, ...]
+    write: Callable[[Path, Vectors], None] | None
+    read: Callable[[Opened, Repairs], Vectors]
+    dtypes: tuple[str, ...] = ("float32",)
+    separators: tuple[str, ...] = field(default=())
+
+    def cannot_hold(self, word: str) -> str | None:
+        """Return why this format cannot have such a word, or None."""
+        if not word and "" in self.separators:
+            return "is empty"
+        found = next((mark for mark in self.separators if mark and mark in word), None)
+        return found and f"has {_MARKS[found]} in it"
+
+
+def _from_stream(read: Callable[[BinaryIO, Repairs], Vectors]) -> Callable[[Opened, Repairs], Vectors]:
+    return lambda opened, repairs: read(opened.stream, repairs)
+
+
+def _from_file(read: Callable[[Path, Repairs], Vectors], *beside: str) -> Callable[[Opened, Repairs], Vectors]:
+    """Return what reads a plain local file; `beside` is what the names of others have in place of its ending."""
+
+    def read_opened(opened: Opened, repairs: Repairs) -> Vectors:
+        with opened.as_file(beside) as file:
+            return read(file, repairs)
+
+    return read_opened
+
+
+_LINES = (" ", "\n")
+_MARKS = {" ": "a space", "\n": "an end of line", "\t": "a tab", "\r": "a carriage return"}
+
+FORMATS: dict[str, Format] = {
+    "gensim": Format((".kv", ".model"), gensim_files.write, gensim_files.read_vectors),
+    "word2vec-text": Format(
+        (".vec", ".txt"), word2vec_files.write_text, _from_stream(word2vec_files.read_text), separators=_LINES
+    ),
+    "word2vec-binary": Format(
+        (".bin",), word2vec_files.write_binary, _from_stream(word2vec_files.read_binary), separators=_LINES
+    ),
+    "glove": Format(
+        (".glove",), word2vec_files.write_glove, _from_stream(word2vec_files.read_glove), separators=_LINES
+    ),
+    "fasttext": Format((), None, _from_file(fasttext_files.read)),
+    "numpy": Format(
+        (".npy",),
+        numpy_files.write,
+        _from_file(numpy_files.read, word_lists.ENDING),
+        dtypes=("float32", "float16"),
+        separators=("\n", "\r"),
+    ),
+    "safetensors": Format(
+        (".safetensors",),
+        safetensors_files.write,
+        _from_file(safetensors_files.read),
+        dtypes=("float32", "float16", "int8"),
+    ),
+    "projector": Format(
+        (".tsv",),
+        tsv_files.write,
+        _from_file(tsv_files.read, tsv_files.ENDING),
+        separators=("", "\t", "\n", "\r"),
+    ),
+    "parquet": Format(
+        (".parquet",), parquet_files.write, _from_file(parquet_files.read), dtypes=("float32", "float16")
+    ),
 }
 
-
 # what Gensim and NumPy raise on damaged files
-_DAMAGE = (EOFError, ValueError, AttributeError, TypeError, LookupError, AssertionError, RecursionError, struct.error)
+_DAMAGE = (
+    EOFError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    LookupError,
+    AssertionError,
+    RecursionError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+)
 
 
-def detect(path: str) -> str | None:
-    """Return the name of the format that the first bytes of a file show, or None."""
-    with open_start(path) as stream:
-        start = stream.read(1 << 16)
-    if start[:1] == b"\x80":
-        return "gensim"
+def detect(opened: Opened) -> str | None:
+    """Return the name of the format that the first bytes of a file show, or its name; None if it is none of them."""
+    start = opened.start
+    for name, magic in (("gensim", b"\x80"), ("numpy", b"\x93NUMPY"), ("parquet", b"PAR1")):
+        if start.startswith(magic):
+            return name
+    if start.startswith(fasttext_files.MAGIC):
+        return "fasttext"
+    if safetensors_files.is_header(start, opened.size):
+        return "safetensors"
+    return _detect_lines(start) or (named(opened.name) if not start else None)
+
+
+def _detect_lines(start: bytes) -> str | None:
     first, newline, rest = start.partition(b"\n")
-    found = header(first + newline)
-    if found is None:
-        return None
-    line, newline, _ = rest.partition(b"\n")
-    fields = line.split()
-    if len(fields) == found[1] + 1 and all(_is_number(field) for field in fields[1:]):
-        return "word2vec-text"
-    return "word2vec-binary"
+    claimed = word2vec_files.header(first + newline)
+    if claimed is not None:
+        return "word2vec-text" if _is_text(rest, claimed[1]) else "word2vec-binary"
+    fields = first.rstrip().split(b"\t")
+    if all(map(_is_number, fields)):
+        return "projector"
+    fields = first.rstrip().split(b" ")
+    return "glove" if len(fields) > 2 and all(map(_is_number, fields[-2:])) else None
+
+
+def _is_text(records: bytes, dimensions: int) -> bool:
+    """Return whether what follows a header is lines of numbers, rather than bytes of them."""
+    line, _, _ = records.partition(b"\n")
+    fields = line.split()[-dimensions:]
+    if len(fields) == dimensions and all(map(_is_number, fields)):
+        return True
+    numbers = sum(map(_is_number, line.split()))
+    return numbers > dimensions / 2 and not any(byte < 9 or 13 < byte < 32 for byte in records[:4096])
 
 
 def _is_number(field: bytes) -> bool:
@@ -50,41 +169,68 @@ def _is_number(field: bytes) -> bool:
     return True
 
 
-def read(path: str) -> Any:
-    """Read a file of any format and return what Gensim makes of it: a KeyedVectors, or a model that has one as `wv`.
+def named(path: str) -> str | None:
+    """Return the format that the name of a file asks for, a compressed one too, or None."""
+    plain = path.lower()
+    for compression in (".gz", ".bz2", ".xz", ".zst"):
+        plain = plain.removesuffix(compression)
+    return next((name for name, form in FORMATS.items() if form.endings and plain.endswith(form.endings)), None)
+
+
+def format_of(path: str) -> str:
+    """Return the name of a file's format.
+
+    Raises:
+        W2VError: when it is missing or in no known format.
+    """
+    with explained(path), open_model(path) as opened:
+        return _known(opened)
+
+
+def read_vectors(path: str, repairs: Repairs | None = None) -> Vectors:
+    """Read the words and vectors of a file of any format, a URL or standard input (`-`), compressed or not.
+
+    Args:
+        path: where it is.
+        repairs: takes note of what is wrong with it; if not given, nothing may be.
 
     Raises:
         W2VError: when it is missing, in no known format, damaged, or would run code.
     """
-    with _explained(path):
-        return FORMATS[_known(path)](path)
+    if path != STDIN and not is_url(path) and (found := lookup.read(Path(path))) is not None:
+        return found
+    with explained(path), open_model(path) as opened:
+        return FORMATS[_known(opened)].read(opened, repairs or Repairs(path))
 
 
-def read_vectors(path: str) -> Vectors:
-    """Read the words and vectors of a file of any format.
+def read_gensim(path: str) -> Any:
+    """Return what Gensim's `save` wrote: a Word2Vec, a KeyedVectors, or another model that has one as `wv`.
 
     Raises:
-        W2VError: as `read`.
+        W2VError: when it is missing, something else, damaged, or would run code.
     """
-    with _explained(path):
-        name = _known(path)
-        return gensim_files.read_vectors(path) if name == "gensim" else Vectors.of(FORMATS[name](path))
+    with explained(path), open_model(path) as opened:
+        if _known(opened) != "gensim":
+            raise W2VError(f"{path}: not what Gensim's save writes")
+        return gensim_files.read(opened)
 
 
-def _known(path: str) -> str:
-    name = detect(path)
+def _known(opened: Opened) -> str:
+    name = detect(opened)
     if name is None:
-        raise W2VError(f"{path}: not a model that w2v can read", f"known formats: {', '.join(FORMATS)}")
+        raise W2VError(f"{opened.name}: not a model that w2v can read", f"known formats: {', '.join(FORMATS)}")
     return name
 
 
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
     """Say of a file that cannot be read what is wrong with it."""
     with translated(path):
         try:
             yield
         except pickle.UnpicklingError as error:
             raise W2VError(f"{path}: not a Gensim model that is safe to open: {error}") from error
+        except MemoryError as error:
+            raise W2VError(f"{path}: what it claims to hold does not fit into memory") from error
         except _DAMAGE as error:
-            raise W2VError(f"{path}: damaged, or not a model: {error}") from error
+            raise W2VError(f"{path}: damaged, or not a model: {' '.join(str(error).split())}") from error

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from w2vcli.formats import lookup
-from w2vcli.sources import is_url
+from w2vcli.formats.opening import Opened
+from w2vcli.formats.repairs import Repairs
 from w2vcli.vectors import ListedWords, Vectors
 
 _ALLOWED = {
@@ -60,22 +61,22 @@ class _AttributesUnpickler(_Unpickler):
         return _Attributes if is_gensims else super().find_class(module, name)
 
 
-def read(path: str) -> Any:
+def read(opened: Opened) -> Any:
     """Read what Gensim's `save` wrote: a Word2Vec (`.model`) or KeyedVectors (`.kv`), memory-mapped where possible.
 
     Raises:
-        W2VError: when it is not such a file, or names anything but Gensim's and NumPy's own classes.
+        pickle.UnpicklingError: when it is not such a file, or names anything but Gensim's and NumPy's own classes.
+        Exception: another, when it is damaged.
     """
     from gensim.utils import SaveLoad
-    from smart_open import open as smart_open
 
-    compressed, side_file = SaveLoad._adapt_by_suffix(path)
-    with smart_open(path, "rb") as stream:
-        loaded = _Unpickler(stream, encoding="latin1").load()
+    compressed, side_file = SaveLoad._adapt_by_suffix(opened.name)
+    loaded = _Unpickler(opened.stream, encoding="latin1").load()
     if not isinstance(loaded, SaveLoad):
         raise pickle.UnpicklingError(f"it holds a {type(loaded).__name__}")
     _refuse_sparse(loaded)
-    loaded._load_specials(path, None if compressed or is_url(path) else "r", compressed, side_file)
+    mapped = None if compressed or opened.size is None else "r"
+    loaded._load_specials(opened.name, mapped, compressed, side_file)
     return loaded
 
 
@@ -87,17 +88,17 @@ def _refuse_sparse(loaded: Any) -> None:
         _refuse_sparse(getattr(loaded, name))
 
 
-def read_vectors(path: str) -> Vectors:
+def read_vectors(opened: Opened, repairs: Repairs) -> Vectors:
     """Read the words and vectors of such a file; without Gensim, if it is as Gensim 4 writes it on this computer.
 
     Raises:
         Exception: as `read`, and OSError, for a file that is damaged or missing.
     """
-    if not is_url(path) and Path(path).suffix not in (".gz", ".bz2"):
-        found = lookup.read(Path(path)) or _read_attributes(path)
+    if opened.size is not None:
+        found = _read_attributes(opened.name)
         if found is not None:
             return found
-    loaded = read(path)
+    loaded = read(opened)
     return Vectors.of(getattr(loaded, "wv", loaded))
 
 
@@ -118,8 +119,10 @@ def _read_attributes(path: str) -> Vectors | None:
         rows = np.load(f"{path}.vectors.npy", mmap_mode="r", allow_pickle=False)
     if not (isinstance(words, list) and isinstance(rows, np.ndarray) and np.issubdtype(rows.dtype, np.floating)):
         return None
-    numbers = attributes.get("key_to_index")
-    return Vectors(_words(words, numbers if isinstance(numbers, dict) else None), rows)
+    numbers, counts = attributes.get("key_to_index"), attributes.get("expandos", {}).get("count")
+    known = isinstance(counts, np.ndarray) and counts.shape == (len(words),) and counts.dtype.kind == "i"
+    listed = _words(words, numbers if isinstance(numbers, dict) else None)
+    return Vectors(listed, rows, counts=counts if known else None)
 
 
 def _words(words: list[Any], numbers: dict[Any, Any] | None) -> ListedWords:
@@ -127,3 +130,13 @@ def _words(words: list[Any], numbers: dict[Any, Any] | None) -> ListedWords:
     if all(isinstance(word, str) for word in words):
         return ListedWords(words, numbers)
     return ListedWords([str(word) for word in words])
+
+
+def write(path: Path, vectors: Vectors) -> None:
+    """Write a KeyedVectors, its vectors and what questions need beside it, to be mapped into memory.
+
+    Raises:
+        OSError: when it cannot be written.
+    """
+    vectors.to_gensim().save(str(path), separately=["vectors"])
+    lookup.write(path, vectors)

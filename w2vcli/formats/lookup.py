@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from w2vcli import npy
 from w2vcli.vectors import StoredWords, Vectors, norms_of, stored
 
-_TEXT, _ENDS, _ORDER, _NORMS = (f".lookup.{name}.npy" for name in ("text", "ends", "order", "norms"))
+_TEXT, _ENDS, _ORDER, _NORMS, _COUNTS = (f".lookup.{name}.npy" for name in ("text", "ends", "order", "norms", "counts"))
 _VECTORS = (".wv.vectors.npy", ".vectors.npy")  # of a model, and of vectors alone
 _LOOKED_AT = 8  # vectors, to see whether they are those that the lengths are of
 
@@ -26,8 +26,11 @@ def write(path: Path, vectors: Vectors) -> None:
         OSError: when it cannot be written.
     """
     words = stored(vectors.words)
-    for ending, array in ((_TEXT, words.text), (_ENDS, words.ends), (_ORDER, words.order), (_NORMS, vectors.norms)):
+    arrays: dict[str, NDArray[Any]] = {_TEXT: words.text, _ENDS: words.ends, _ORDER: words.order, _NORMS: vectors.norms}
+    for ending, array in arrays.items():
         npy.save(_beside(path, ending), array)
+    if vectors.counts is not None:
+        npy.save(_beside(path, _COUNTS), vectors.counts)
 
 
 def read(path: Path) -> Vectors | None:
@@ -37,16 +40,16 @@ def read(path: Path) -> Vectors | None:
         if rows is None:
             return None
         text, ends, order, norms = (_mapped(path, ending) for ending in (_TEXT, _ENDS, _ORDER, _NORMS))
+        words = StoredWords.checked(text, ends, order)
+        counts = _mapped(path, _COUNTS) if _beside(path, _COUNTS).is_file() else None
     except (OSError, ValueError, EOFError):
         return None
-    if not (rows.ndim == 2 and len(rows) == len(ends) == len(order) == len(norms)):
-        return None
-    if len(ends) and ends[-1] != len(text):
+    if rows.ndim != 2 or not len(rows) == len(words) == len(norms) == len(norms if counts is None else counts):
         return None
     some = np.linspace(0, len(rows) - 1, _LOOKED_AT).astype(np.int64) if len(rows) else np.zeros(0, dtype=np.int64)
     if not np.allclose(norms_of(np.asarray(rows[some])), norms[some], rtol=1e-5):
         return None
-    return Vectors(StoredWords(text, ends, order), rows, norms)
+    return Vectors(words, rows, norms, counts=counts)
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -1,0 +1,74 @@
+"""Words and vectors as they are read from a file, one block after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from w2vcli.formats.repairs import Repairs
+from w2vcli.vectors import ListedWords, Rows, Vectors
+
+_SHOWN = 40  # characters of a word, in messages
+
+
+class Collected:
+    """Takes words and vectors in, and sees to it that each word is there once and each number finite.
+
+    Args:
+        dimensions: d.
+        repairs: takes note of what is wrong.
+    """
+
+    def __init__(self, dimensions: int, repairs: Repairs) -> None:
+        self._repairs = repairs
+        self._numbers: dict[str, int] = {}
+        self._rows = np.empty((0, dimensions), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, words: Sequence[bytes], rows: Rows, where: Callable[[int], str]) -> None:
+        """Take words in UTF-8 and their vectors (n, d); `where` tells at which place one of them stands.
+
+        Raises:
+            W2VError: when something is wrong with them, and nothing is to be repaired.
+        """
+        wanted = np.asarray(np.isfinite(rows).all(axis=1))
+        for place in np.flatnonzero(~wanted).tolist():
+            self._repairs.need(where(place), f"{shown(words[place])} has numbers that are not finite", "left out")
+        first = len(self._numbers)
+        for place, encoded in enumerate(words):
+            if not wanted[place]:
+                continue
+            word = self._decoded(encoded, lambda place=place: where(place))  # type: ignore[misc]
+            if word in self._numbers:
+                self._repairs.need(where(place), f"{shown(encoded)} is there a second time", "only the first kept")
+                wanted[place] = False
+                continue
+            self._numbers[word] = len(self._numbers)
+        if len(self._numbers) > len(self._rows):
+            self._grow(len(self._numbers))
+        self._rows[first : len(self._numbers)] = rows[wanted] if not wanted.all() else rows
+
+    def _decoded(self, encoded: bytes, where: Callable[[], str]) -> str:
+        try:
+            return encoded.decode("utf-8")
+        except UnicodeDecodeError:
+            self._repairs.need(where(), f"{shown(encoded)} is not UTF-8", "bytes that are not UTF-8 became U+FFFD")
+            return encoded.decode("utf-8", "replace")
+
+    def _grow(self, needed: int) -> None:
+        """Make room, in place: memory for twice as many rows would be too much to ask."""
+        self._rows.resize((max(needed, len(self._rows) * 5 // 4), self._rows.shape[1]), refcheck=False)
+
+    def vectors(self) -> Vectors:
+        """Return what has come in."""
+        self._rows.resize((len(self._numbers), self._rows.shape[1]), refcheck=False)
+        return Vectors(ListedWords(list(self._numbers), self._numbers), self._rows)
+
+
+def shown(word: bytes) -> str:
+    """Return a word for a message, in quotation marks."""
+    text = word.decode("utf-8", "replace")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

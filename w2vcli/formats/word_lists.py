@@ -1,0 +1,84 @@
+"""Words in a text file beside a file of vectors alone: NAME.words.txt, a word a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli.formats.collecting import shown
+from w2vcli.formats.repairs import Repairs
+from w2vcli.vectors import ListedWords, Vectors, Words
+
+ENDING = ".words.txt"
+
+
+def place(path: Path) -> Path:
+    """Return where the words of a file of vectors are."""
+    return path.with_name(path.stem + ENDING)
+
+
+def write(path: Path, words: Words) -> None:
+    """Write the words of a file of vectors beside it.
+
+    Raises:
+        OSError: when they cannot be written.
+    """
+    with place(path).open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(f"{word}\n" for word in words)
+
+
+def read(file: Path, repairs: Repairs) -> list[str]:
+    """Read lines, each of which is a word.
+
+    Raises:
+        W2VError: when one is not UTF-8, and nothing is to be repaired.
+        OSError: when the file cannot be read.
+    """
+    words = []
+    for number, line in enumerate(file.read_bytes().removesuffix(b"\n").split(b"\n"), 1):
+        encoded = line.removesuffix(b"\r")
+        try:
+            words.append(encoded.decode("utf-8"))
+        except UnicodeDecodeError:
+            where = f"{file.name}, line {number:,}"
+            repairs.need(where, f"{shown(encoded)} is not UTF-8", "bytes that are not UTF-8 became U+FFFD")
+            words.append(encoded.decode("utf-8", "replace"))
+    return words if file.stat().st_size else []
+
+
+def beside(path: Path, rows: NDArray[Any], repairs: Repairs) -> Vectors:
+    """Return rows (n, d) with the words that are beside their file.
+
+    Raises:
+        W2VError: when something is wrong with them, and nothing is to be repaired.
+        ValueError: when there are not as many words as rows.
+        OSError: when there are no words.
+    """
+    return joined(read(place(path), repairs), rows, place(path).name, repairs)
+
+
+def joined(words: list[str], rows: NDArray[Any], name: str, repairs: Repairs) -> Vectors:
+    """Return words and their rows, each word once and each number finite.
+
+    Raises:
+        W2VError: when something is wrong with them, and nothing is to be repaired.
+        ValueError: when there are not as many words as rows.
+    """
+    if len(words) != len(rows):
+        raise ValueError(f"{name} has {len(words):,} words, but there are {len(rows):,} vectors")
+    wanted = np.ones(len(rows), dtype=bool)
+    numbers: dict[str, int] = {}
+    for number, word in enumerate(words):
+        if numbers.setdefault(word, number) != number:
+            wanted[number] = False
+            repairs.need(f"{name}, line {number + 1:,}", f"{word!r} is there a second time", "only the first kept")
+    vectors = Vectors(ListedWords(words), rows)
+    finite = np.concatenate([np.isfinite(block).all(axis=1) for block in vectors.in_blocks()] or [wanted])
+    for number in np.flatnonzero(~finite & wanted).tolist():
+        wanted[number] = False
+        where = f"{name}, line {number + 1:,}"
+        repairs.need(where, f"{words[number]!r} has numbers that are not finite", "left out")
+    return vectors if wanted.all() else vectors.only(np.flatnonzero(wanted))
