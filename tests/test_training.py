@@ -1058,7 +1058,7 @@ while True:
     assert code == 9, code
     crashes += 1
     whole = folder / "run" / "model" / "word2vec.model"
-    reader = formats.read(str(whole if whole.exists() else folder / "run" / ".model.former" / "word2vec.model"))
+    reader = formats.read_gensim(str(whole if whole.exists() else folder / "run" / ".model.former" / "word2vec.model"))
     assert reader.window in (2, 5)
     # whichever of the two is asked for next, it comes out right
     asked = (b, second) if step % 2 else (a, first)
