@@ -19,6 +19,7 @@ COMMANDS = (
     "train",
     "similar",
     "analogy",
+    "index",
     "vocab",
     "info",
     "config init",

@@ -34,10 +34,10 @@ def load(path: str | Path) -> Vectors:
     Raises:
         W2VError: when it is missing, unfinished, damaged or in no known format.
     """
-    return formats.read_vectors(_file_of(path))
+    return formats.read_vectors(file_of(path))
 
 
-def _file_of(path: str | Path) -> str:
+def file_of(path: str | Path) -> str:
     """Return the file that holds the vectors of a run directory or vector file."""
     if is_url(path):
         return str(path)
@@ -179,7 +179,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     run = RunDirectory(path)
     if not is_url(path) and run.path.is_dir() and run.is_run():
         return _describe_run(run)
-    return _describe_file(_file_of(path))
+    return _describe_file(file_of(path))
 
 
 def _describe_run(run: RunDirectory) -> dict[str, Any]:
