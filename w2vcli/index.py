@@ -203,7 +203,6 @@ def _graph_of(vectors: Vectors, dtype: str, progress: Callable[[int, int], None]
         connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION,
         expansion_search=_EXPANSION,
-        enable_key_lookups=False,
     )
     indexed = []
     for first in range(0, len(vectors), _PIECE):
@@ -281,7 +280,7 @@ def _mapped(path: Path, expansion: int) -> Any:
     from usearch.index import Index as Graph
 
     try:
-        return Graph.restore(path, view=True, expansion_search=expansion, enable_key_lookups=False)
+        return Graph.restore(path, view=True, expansion_search=expansion)
     except (RuntimeError, ValueError):
         return None
 
