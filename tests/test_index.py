@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -291,15 +292,19 @@ def test_without_usearch(vectors: Vectors, file: str, monkeypatch: pytest.Monkey
 # ---------------------------------------------------------------- the command
 
 
-def test_the_command(lee_run: Path, w2v: W2V) -> None:
-    result = w2v("index", lee_run)
+def test_the_command(lee: Path, lee_run: Path, tmp_path: Path, w2v: W2V) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(lee_run, run)
+    result = w2v("index", run)
     assert result.code == 0 and not result.err
     shown = dict[str, str](line.rsplit(maxsplit=1) for line in result.out.splitlines())
     assert shown["recall@10"].strip() == "1.0000"  # so few words are all looked at
-    vectors, file = model.load(lee_run), model.file_of(lee_run)
+    vectors, file = model.load(run), model.file_of(run)
     found = index.open_index(file, vectors).nearest(vectors.take(np.array([5])), 3)
     assert found[0].ids.tolist() == vectors.nearest(vectors.take(np.array([5])), 3)[0].ids.tolist()
     as_json = json.loads(w2v("index", file, "--json", "--dtype", "i8").out)
     assert (as_json["words"], as_json["dtype"], as_json["measured"]) == (len(vectors), "i8", 1000)
-    wrong = w2v("index", lee_run, "--dtype", "f61")
+    wrong = w2v("index", run, "--dtype", "f61")
     assert (wrong.code, wrong.error_lines) == (2, ["w2v: error: --dtype: f61 is none of f32, f16, i8"])
+    again = w2v("train", lee, "-o", run, "--set", "word2vec.workers=1", "--set", "word2vec.epochs=2")
+    assert again.code == 0 and "up to date" in again.err

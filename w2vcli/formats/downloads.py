@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from w2vcli.errors import W2VError
 
@@ -85,6 +86,8 @@ def _told(problem: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Gensim raises mere Exceptions
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         if isinstance(error, LookupError | TypeError | AttributeError):
             reason = "the list of models is not as it should be"
         else:
