@@ -23,6 +23,7 @@ COMMANDS = (
     "odd-one-out",
     "vectors",
     "convert",
+    "index",
     "vocab",
     "info",
     "config init",

@@ -20,7 +20,7 @@ LAYERS = [
     {"loop", "model"},
     {"growing", "resuming"},
     {"gensim_model", "measuring"},
-    {"checkpoint", "engines", "evaluate", "formats", "loss", "run_directory", "schedule"},
+    {"checkpoint", "engines", "evaluate", "formats", "index", "loss", "run_directory", "schedule"},
     {"encoding"},
     {"numbering"},
     {"corpus"},
@@ -42,6 +42,7 @@ KEPT_OUT = {
     "pydantic",
     "matplotlib",
     "pyarrow",
+    "usearch",
 }
 AT_HOME = {
     "compiled": {"numba"},
@@ -102,7 +103,9 @@ def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
         assert not anywhere & {"typer", "rich"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["similar", "--help"], ["train", "--help"], ["config", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["similar", "--help"], ["index", "--help"], ["train", "--help"], ["config", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
@@ -116,7 +119,8 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: w2v" in done.stdout
-    assert not {"gensim", "numpy", "numba", "scipy", "torch", "triton", "rich", "smart_open"} & set(done.stderr.split())
+    heavy = {"gensim", "numpy", "numba", "scipy", "torch", "triton", "rich", "smart_open", "usearch"}
+    assert not heavy & set(done.stderr.split())
 
 
 def test_the_public_api_is_lazy() -> None:

@@ -50,7 +50,8 @@ def check_folder(path: str | Path) -> None:
 def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     """Yield a binary file that becomes `path` when the block ends well, and vanishes when it does not.
 
-    A device or pipe (`/dev/null`) is written directly.
+    Its `name` is where it is until then, for libraries that write to a name. A device or pipe (`/dev/null`) is
+    written directly.
 
     Raises:
         W2VError: when the file cannot be written.
@@ -82,10 +83,14 @@ def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+def _create(name: str, _: int) -> int:
+    return os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+
+
 def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
     """Return `temporary`, empty, open and locked by this process."""
     while True:
-        stream = cast("BinaryIO", os.fdopen(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666), "r+b"))
+        stream = open(temporary, "r+b", opener=_create)  # noqa: SIM115 - the caller closes it
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if temporary.exists() and temporary.stat().st_ino == os.fstat(stream.fileno()).st_ino:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import bench, config, convert, info, output, preprocess, similar, similarity, train, vocab
+from w2vcli.cli import bench, config, convert, index, info, output, preprocess, similar, similarity, train, vocab
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -33,6 +33,7 @@ app.command()(similarity.similarity)
 app.command()(similarity.odd_one_out)
 app.command()(similarity.vectors)
 app.command()(convert.convert)
+app.command()(index.index)
 app.command()(vocab.vocab)
 app.command()(info.info)
 app.add_typer(config.app, name="config")
