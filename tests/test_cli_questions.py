@@ -16,7 +16,7 @@ from gensim.models import KeyedVectors
 from w2vcli.model import load
 from w2vcli.queries import neighbours
 
-from .conftest import W2V
+from .conftest import W2V, need
 from .terminal import at_terminal
 
 
@@ -154,6 +154,19 @@ def test_vectors(w2v: W2V, words: Path) -> None:
         "word": "man + woman",
         "vector": [1.0, 1.0, 0.0],
     }
+
+
+def test_approximate_neighbours(w2v: W2V, words: Path) -> None:
+    """Of so few words the index looks at all; what it asks for is that it was built."""
+    need("usearch", "'w2vcli[index]'")
+    missing = w2v("similar", words, "king", "--approximate")
+    assert (missing.code, missing.out, len(missing.error_lines)) == (1, "", 1)
+    assert f"w2v index {words}" in missing.err
+    report = json.loads(w2v("index", words, "--json", "-q").out)
+    assert (report["words"], report["recall"]) == (5, 1.0)
+    for ask in (("similar", words, "king"), ("analogy", words, "man", "king", "woman")):
+        assert w2v(*ask, "--approximate", "--tsv").out == w2v(*ask, "--tsv").out
+    assert w2v("similar", words, "king", "--approximate", "--method", "3cosmul").code == 2
 
 
 # ---------------------------------------------------------------- line by line

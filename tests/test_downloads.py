@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from gensim import downloader
 
-from w2vcli import formats
+from w2vcli import formats, model, queries
 from w2vcli.errors import W2VError
 from w2vcli.formats.downloads import fetch
 
@@ -123,6 +123,21 @@ def test_a_model_is_downloaded_once(shop: Shop, capfd: pytest.CaptureFixture[str
     assert downloader.load("small", return_path=True) == str(path)  # Gensim finds it too
     out, err = capfd.readouterr()
     assert out == err == ""
+
+
+def test_a_model_by_its_name_is_read_once(shop: Shop) -> None:
+    """What was downloaded is kept as a file that is mapped into memory, and then neither is asked for again."""
+    said: list[str] = []
+    for _ in range(2):
+        vectors = model.load("gensim:small", say=said.append)
+        assert vectors["queen"].tolist() == [4, 5, 6]
+        assert [word for word, _ in queries.neighbours(vectors, "king")] == ["queen"]
+    kept = shop.data / "small" / "small.safetensors"
+    assert model.file_of("gensim:small") == str(kept)
+    assert len(said) == 2 and said[1] == f"{shop.data / 'small' / 'small.gz'}: read once, and kept as small.safetensors"
+    assert sum(path.endswith("small.gz") for path in shop.asked) == 1
+    (shop.data / "small" / "small.gz").write_bytes(b"not read any more")
+    assert len(model.load("gensim:small")) == 2
 
 
 def test_the_settings_of_others_are_as_before(shop: Shop) -> None:

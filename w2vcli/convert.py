@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -69,7 +69,13 @@ class Converted:
     loss: Loss | None = None
 
 
-def convert(source: str, destination: str, form: str | None = None, choice: Choice | None = None) -> Converted:
+def convert(
+    source: str,
+    destination: str,
+    form: str | None = None,
+    choice: Choice | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Converted:
     """Write the words and vectors of any model in another format.
 
     Args:
@@ -77,6 +83,7 @@ def convert(source: str, destination: str, form: str | None = None, choice: Choi
         destination: a file, a URL, or `-` for standard output; compressed as its name says.
         form: the name of a format; if not given, the one that the destination's name asks for.
         choice: what is taken over.
+        say: is told what takes long.
 
     Raises:
         ConfigError: when the destination cannot have what is wanted.
@@ -87,7 +94,7 @@ def convert(source: str, destination: str, form: str | None = None, choice: Choi
     if destination.endswith(".model"):
         return _copy_model(source, destination, choice)
     repairs = Repairs(source, choice.repair)
-    original = load(source, repairs)
+    original = load(source, repairs, say)
     chosen, remarks = _chosen(original, choice)
     chosen, more = _fitting(chosen, name, destination, choice.repair)
     converted = _cast(chosen, choice.dtype or _kept_dtype(chosen, FORMATS[name]))

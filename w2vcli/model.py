@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from w2vcli import formats
+from w2vcli import formats, outputs
 from w2vcli.errors import W2VError
+from w2vcli.formats import downloads, safetensors_files
 from w2vcli.formats.repairs import Repairs
 from w2vcli.run_directory import RunDirectory
 from w2vcli.sources import STDIN, is_url
 from w2vcli.vectors import Vectors
 
+_DOWNLOADED = "gensim:"
 
-def load(path: str | Path, repairs: Repairs | None = None) -> Vectors:
+
+def load(path: str | Path, repairs: Repairs | None = None, say: Callable[[str], None] | None = None) -> Vectors:
     """Open a run directory or a file of any format and return its words and vectors.
 
-    Files may be compressed or URLs, and `-` is standard input; arrays are memory-mapped where the file allows it.
+    Files may be compressed or URLs, and `-` is standard input; `gensim:NAME` is a model of Gensim's downloader. Arrays
+    are memory-mapped where the file allows it.
 
     Args:
         path: where it is.
         repairs: takes note of what is wrong with it; if not given, nothing may be.
+        say: is told what takes long.
 
     Raises:
         W2VError: when it is missing, unfinished, damaged or in no known format.
     """
-    return formats.read_vectors(file_of(path), repairs)
+    return formats.read_vectors(file_of(path, say), repairs)
 
 
-def file_of(path: str | Path) -> str:
-    """Return the file that holds the vectors of a run directory or vector file."""
+def file_of(path: str | Path, say: Callable[[str], None] | None = None) -> str:
+    """Return the file that holds the vectors of a model: a run's, a downloaded one's, or what was named itself.
+
+    Raises:
+        W2VError: when there is none.
+    """
+    if str(path).startswith(_DOWNLOADED):
+        return _downloaded(str(path).removeprefix(_DOWNLOADED), say)
     if is_url(path) or str(path) == STDIN:
         return str(path)
     place = Path(path)
@@ -42,3 +54,17 @@ def file_of(path: str | Path) -> str:
     if run.is_run():
         raise W2VError(f"{path}: this run is not finished", "run its w2v train command again to go on")
     raise W2VError(f"{path}: a folder, but not a run", "name a run directory or a vector file")
+
+
+def _downloaded(name: str, say: Callable[[str], None] | None) -> str:
+    """Return a file of one of Gensim's models that can be mapped into memory, made of what was downloaded."""
+    source = downloads.fetch(name, say)
+    made = source.with_name(f"{name}.safetensors")
+    if made.is_file():
+        return str(made)
+    if say is not None:
+        say(f"{source}: read once, and kept as {made.name}")
+    vectors = formats.read_vectors(str(source), Repairs(str(source), allowed=True))
+    with outputs.atomic_siblings(made) as path:
+        safetensors_files.write(path, vectors)
+    return str(made)

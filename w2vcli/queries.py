@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -127,11 +127,27 @@ class _Known:
     passed_over: tuple[str, ...]
 
 
-class Questions:
-    """Asks vectors, by the same options, one batch of questions after another."""
+class Nearest(Protocol):
+    """What finds the nearest words: the vectors themselves, or an index of them."""
 
-    def __init__(self, vectors: Vectors, options: Options | None = None) -> None:
+    def nearest(
+        self, queries: Rows, number: int, left_out: Sequence[Sequence[int]] = (), among: int | None = None
+    ) -> list[Found]:
+        """Return, for each query, the words whose vectors have the largest cosine similarity to it."""
+
+
+class Questions:
+    """Asks vectors, by the same options, one batch of questions after another.
+
+    Args:
+        vectors: words and vectors.
+        options: how questions are answered.
+        index: finds the nearest words, by sums, in the vectors' stead.
+    """
+
+    def __init__(self, vectors: Vectors, options: Options | None = None, index: Nearest | None = None) -> None:
         self.vectors, self.options = vectors, options or Options()
+        self._index = index
         self._spellings = Spellings(vectors.words)
 
     # ------------------------------------------------------------ words
@@ -231,7 +247,7 @@ class Questions:
             positive, negative = [one.positive for one in asked], [one.negative for one in asked]
             return self.vectors.nearest_by_product(positive, negative, number, left_out, among)
         queries = np.stack([self._sum(one) for one in asked])
-        return self.vectors.nearest(queries, number, left_out, among)
+        return (self._index or self.vectors).nearest(queries, number, left_out, among)
 
     def _shown(self, found: Found) -> Neighbours:
         threshold = self.options.threshold

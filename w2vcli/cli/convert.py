@@ -48,7 +48,7 @@ def convert(
     from w2vcli.convert import Choice
     from w2vcli.convert import convert as write
 
-    done = write(source, destination, to, Choice(top, words, normalize, dtype, repair))
+    done = write(source, destination, to, Choice(top, words, normalize, dtype, repair), note)
     for remark in done.remarks:
         note(remark)
     if as_json:

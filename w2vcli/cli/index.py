@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from w2vcli.cli.options import Json, Model, Quiet
-from w2vcli.cli.output import ProgressLine, print_json, print_table
+from w2vcli.cli.output import ProgressLine, note, print_json, print_table
 
 
 def index(
@@ -33,9 +33,9 @@ def index(
     from w2vcli import index as indexes
     from w2vcli import model as models
 
-    file = models.file_of(model)
+    file = models.file_of(model, note)
     indexes.check(file, dtype)
-    vectors = models.load(model)
+    vectors = models.load(file)
     with ProgressLine("index", quiet) as line:
         report = indexes.build(vectors, file, dtype, lambda done, total: line.update(done, total, f"{done:,} words"))
     if as_json:

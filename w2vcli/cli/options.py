@@ -39,8 +39,11 @@ Oov = Annotated[
         help="What to do about unknown words: report them and exit with 3, leave them out, or take another spelling.",
     ),
 ]
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="Use the index that w2v index has built: faster, may miss a word.")
+]
 Number = Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many words to show.")]
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A run directory, a Gensim .model or .kv, or word2vec text or binary."),
+    typer.Argument(metavar="MODEL", help="A run directory, a file of any format of w2v convert, or gensim:NAME."),
 ]

@@ -9,6 +9,7 @@ import typer
 
 from w2vcli.cli.asking import at_prompt, batches
 from w2vcli.cli.options import (
+    Approximate,
     Exclude,
     IgnoreCase,
     Json,
@@ -40,6 +41,7 @@ def similar(
     threshold: Threshold = None,
     oov: Oov = "fail",
     ignore_case: IgnoreCase = False,
+    approximate: Approximate = False,
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
@@ -53,12 +55,11 @@ def similar(
     there is a prompt. A word that is not in the vocabulary is reported and the others are answered; the exit code is
     then 3. With --json every line is answered by one line.
     """
-    from w2vcli.model import load
-    from w2vcli.queries import Options, Questions
+    from w2vcli.queries import Options
 
     form = format_of(as_json, as_tsv)
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
-    questions = Questions(load(model), options)
+    questions = _questions(model, options, approximate)
     if words and {"+", "-"} & set(words):
         words = [" ".join(words)]
     _answer(questions, words, questions.expression, _Printer(form))
@@ -80,6 +81,7 @@ def analogy(
     threshold: Threshold = None,
     oov: Oov = "fail",
     ignore_case: IgnoreCase = False,
+    approximate: Approximate = False,
     as_json: Json = False,
     as_tsv: Tsv = False,
 ) -> None:
@@ -91,21 +93,34 @@ def analogy(
     similarities (3CosMul); the words of the question are left out. Without terms, questions are read as w2v similar
     reads words.
     """
-    from w2vcli.model import load
-    from w2vcli.queries import FORMULAS, Options, Questions, parse_analogy
+    from w2vcli.queries import FORMULAS, Options, parse_analogy
 
     form = format_of(as_json, as_tsv)
     arguments = [" ".join(terms)] if terms else None
     for text in arguments or ():
         parse_analogy(text)  # before the model is opened
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
-    questions = Questions(load(model), options)
+    questions = _questions(model, options, approximate)
     _answer(
         questions,
         arguments,
         parse_analogy,
         _Printer(form, lambda options: {"formula": FORMULAS[options.method]}),
     )
+
+
+def _questions(model: str, options: Options, approximate: bool) -> Questions:
+    from w2vcli.model import file_of, load
+    from w2vcli.queries import Questions
+
+    if not approximate:
+        return Questions(load(model, say=note), options)
+    if options.method != "3cosadd":
+        raise ConfigError(["--approximate: an index knows no products of similarities; leave out --method"])
+    from w2vcli.index import open_index
+
+    vectors = load(model, say=note)
+    return Questions(vectors, options, open_index(file_of(model), vectors))
 
 
 def _answer(

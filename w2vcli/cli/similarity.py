@@ -10,7 +10,7 @@ import typer
 
 from w2vcli.cli.asking import at_prompt, batches
 from w2vcli.cli.options import IgnoreCase, Json, Model, Oov, Tsv
-from w2vcli.cli.output import Format, Row, error_line, format_of, print_json, print_table, print_tsv
+from w2vcli.cli.output import Format, Row, error_line, format_of, note, print_json, print_table, print_tsv
 from w2vcli.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _questions(model: str, oov: Any, ignore_case: bool) -> Questions:
     from w2vcli.model import load
     from w2vcli.queries import Options, Questions
 
-    return Questions(load(model), Options(unknown=oov, ignore_case=ignore_case))
+    return Questions(load(model, say=note), Options(unknown=oov, ignore_case=ignore_case))
 
 
 def _answer(

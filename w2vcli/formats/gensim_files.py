@@ -74,18 +74,22 @@ def read(opened: Opened) -> Any:
     loaded = _Unpickler(opened.stream, encoding="latin1").load()
     if not isinstance(loaded, SaveLoad):
         raise pickle.UnpicklingError(f"it holds a {type(loaded).__name__}")
-    _refuse_sparse(loaded)
+    _check_beside(loaded)
     mapped = None if compressed or opened.size is None else "r"
     loaded._load_specials(opened.name, mapped, compressed, side_file)
     return loaded
 
 
-def _refuse_sparse(loaded: Any) -> None:
-    """Refuse what Gensim would read with a plain, unsafe pickle: the sparse arrays beside an object or its parts."""
+def _check_beside(loaded: Any) -> None:
+    """Refuse what Gensim would read beside an object or its parts with plain, unsafe pickle, or from elsewhere."""
     if getattr(loaded, "__scipys", None):
         raise pickle.UnpicklingError("it has sparse arrays beside it, which no word vectors need")
-    for name in getattr(loaded, "__recursive_saveloads", ()):
-        _refuse_sparse(getattr(loaded, name))
+    parts = getattr(loaded, "__recursive_saveloads", ())
+    for name in (*parts, *getattr(loaded, "__numpys", ())):
+        if not str(name).isidentifier():
+            raise pickle.UnpicklingError(f"it has an array {name!r} beside it, which is no name of one")
+    for name in parts:
+        _check_beside(getattr(loaded, name))
 
 
 def read_vectors(opened: Opened, repairs: Repairs) -> Vectors:
