@@ -1,18 +1,26 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gensim.models import Word2Vec
 
 import w2vcli
 from w2vcli import training
+from w2vcli.convert import convert
 from w2vcli.corpus import Corpus
-from w2vcli.describe import describe
+from w2vcli.describe import describe, describe_word
 from w2vcli.errors import W2VError
 from w2vcli.loss import sample
 from w2vcli.model import load
+from w2vcli.queries import Questions
+from w2vcli.vectors import ListedWords, Vectors
+
+from .conftest import W2V
 
 
 def test_a_finished_run_described(lee: Path, lee_run: Path) -> None:
@@ -55,6 +63,33 @@ def test_a_finished_run_stays_finished_when_another_config_is_refused(lee: Path,
     with pytest.raises(W2VError, match="was made from something else"):
         training.train(lee, tmp_path / "run", {"word2vec": {"epochs": 1, "window": 2}})
     assert describe(tmp_path / "run")["state"] == "finished"
+
+
+def test_words_described(w2v: W2V, lee: Path, lee_run: Path, tmp_path: Path) -> None:
+    """Counts are those of the text, ranks in their order; a run and what is converted of it know the same."""
+    counts = Counter(lee.read_text().split())
+    theirs = Word2Vec.load(str(lee_run / "model" / "word2vec.model")).wv
+    convert(str(lee_run), str(tmp_path / "a.safetensors"))
+    for model in (lee_run, tmp_path / "a.safetensors"):
+        result = w2v("info", model, "--words", "government", "The", "the", "--json")
+        first, second = (json.loads(line) for line in result.out.splitlines())
+        assert (result.code, result.err.count("The: not in the vocabulary")) == (3, 1)
+        assert first["count"] == counts["government"]
+        assert first["rank"] == theirs.key_to_index["government"] + 1
+        assert first["norm"] == pytest.approx(float(np.linalg.norm(theirs["government"])), rel=1e-5)
+        assert (second["word"], second["rank"]) == ("the", 1)
+    vectors = Vectors(ListedWords(["a"]), np.array([[3, 4]], dtype=np.float32))
+    assert describe_word(Questions(vectors), "a") == {"word": "a", "rank": 1, "count": None, "norm": 5.0}
+    assert w2v("info", lee_run, "--words").code == 2
+    assert w2v("info", lee_run, "THE", "-i", "--tsv").out.splitlines()[1].startswith("the\t1\t")
+
+
+@pytest.mark.parametrize(("ending", "name"), [(".vec", "word2vec-text"), (".safetensors", "safetensors")])
+def test_other_files_described(lee_run: Path, tmp_path: Path, ending: str, name: str) -> None:
+    convert(str(lee_run), str(tmp_path / f"a{ending}"))
+    about = describe(tmp_path / f"a{ending}")
+    assert (about["format"], about["vocabulary"], about["dimensions"]) == (name, len(load(lee_run)), 100)
+    assert about["bytes"] == (tmp_path / f"a{ending}").stat().st_size
 
 
 def test_a_file_described(lee_run: Path, tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
 from w2vcli.model import file_of
+from w2vcli.queries import Questions
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.sources import is_url
-from w2vcli.vectors import Vectors
+from w2vcli.vectors import Vectors, norms_of
 
 _REMARKS = ("warning", "compile", "failed")
 
@@ -149,3 +152,16 @@ def _describe_file(path: str) -> dict[str, Any]:
     if saved:
         about |= {"saved": saved[-1]["datetime"], "made with gensim": saved[-1]["gensim"]}
     return about | {"most frequent words": " ".join(vectors.words[:10])}
+
+
+def describe_word(questions: Questions, word: str) -> dict[str, Any]:
+    """Return what is known of a word: its rank by frequency, its count (None if unknown), the length of its vector.
+
+    Raises:
+        UnknownWordError: when it is not in the vocabulary.
+    """
+    vectors = questions.vectors
+    number = questions.find(word)
+    count = None if vectors.counts is None else int(vectors.counts[number])
+    (norm,) = norms_of(vectors.take(np.array([number]))).tolist()
+    return {"word": vectors.words[number], "rank": number + 1, "count": count, "norm": round(norm, 6)}
