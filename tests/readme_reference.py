@@ -19,6 +19,7 @@ COMMANDS = (
     "train",
     "similar",
     "analogy",
+    "evaluate",
     "vocab",
     "info",
     "config init",

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import bench, config, info, output, preprocess, similar, train, vocab
+from w2vcli.cli import bench, config, evaluate, info, output, preprocess, similar, train, vocab
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -29,6 +29,7 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(similar.similar)
 app.command()(similar.analogy)
+app.command()(evaluate.evaluate)
 app.command()(vocab.vocab)
 app.command()(info.info)
 app.add_typer(config.app, name="config")
