@@ -90,7 +90,9 @@ def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
         assert not anywhere & {"typer", "rich"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["similar", "--help"], ["train", "--help"], ["config", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["similar", "--help"], ["evaluate", "--help"], ["train", "--help"], ["config", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys

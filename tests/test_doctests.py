@@ -12,6 +12,7 @@ MODULES = [
     "w2vcli.resources",
     "w2vcli.config",
     "w2vcli.model",
+    "w2vcli.evaluate.required",
     "w2vcli.engines.reference",
     "w2vcli.cli.output",
 ]

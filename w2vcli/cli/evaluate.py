@@ -62,10 +62,11 @@ def evaluate(
 
     Example: w2v evaluate runs/old runs/new --pairs SimLex-999 --pairs mine.tsv --fail-under 0.2
 
-    Without sets, all that are built in are asked: Google's analogies, WordSim-353 and SimLex-999, all English. Analogies
-    and odd ones out are scored by the share of right answers, pairs by Spearman's correlation with people's judgements;
-    each with a 95 % bootstrap interval, and how many of the questions could be asked. The scores are Gensim's, whose
-    default for --restrict-vocab is 300000, however; the default here is that of word2vec's demo.
+    Without sets, all that are built in are asked: Google's analogies, WordSim-353 and SimLex-999, all English.
+    Analogies and odd ones out are scored by the share of right answers, pairs by Spearman's correlation with
+    people's judgements; each with a 95 % bootstrap interval, and how many of the questions could be asked. The
+    scores are Gensim's, whose default for --restrict-vocab is 300000, however; the default here is that of
+    word2vec's demo.
 
     Several models are compared to the first, on the questions that both know; * marks differences with p < 0.05.
     The options for sets and --fail-under may be given several times.

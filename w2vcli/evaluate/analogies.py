@@ -43,7 +43,7 @@ class AnalogySet(QuestionSet[Analogy]):
                 places.append(place)
                 ids.append([number for (number,) in given])
                 answers.append(right)
-        found = known.same[solve(known, np.array(ids, dtype=np.int64).reshape(-1, 3))]
+        found = solve(known, np.array(ids, dtype=np.int64).reshape(-1, 3))
         values = np.zeros(len(questions))
         values[places] = [answer in right for answer, right in zip(found.tolist(), answers, strict=True)]
         is_known = np.zeros(len(questions), dtype=np.bool_)

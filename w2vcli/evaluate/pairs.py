@@ -23,7 +23,8 @@ class PairSet(QuestionSet[Pair]):
         is_known = np.array([len(pair) == 2 for pair in ids], dtype=np.bool_)
         found = np.array([pair for pair in ids if len(pair) == 2], dtype=np.int64).reshape(-1, 2)
         values = np.zeros(len(questions))
-        values[is_known] = np.einsum("ij,ij->i", known.units(found[:, 0]), known.units(found[:, 1]))
+        first, second = (known.units(column).astype(np.float64) for column in found.T)
+        values[is_known] = np.einsum("ij,ij->i", first, second)
         judged = np.array([judged for *_, judged in questions], dtype=np.float64)
         return Similarities(is_known, values, known.asking.unknown_is_wrong, judged)
 

@@ -49,7 +49,9 @@ METHODS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows, Ids, Ids, Ids],
 
 
 def solve(known: KnownWords, questions: Ids) -> Ids:
-    """Return the answer of each question, int64 (n,): a, b and c in any of their spellings are none.
+    """Return the answer of each question, int64 (n,): a, b and c in any of their spellings are none; -1 if all are.
+
+    A word of several spellings is given as its most frequent one.
 
     As Gensim, it looks at the best five words besides a, b and c: when all five are other spellings of these, the last
     of them is the answer.
@@ -62,7 +64,7 @@ def solve(known: KnownWords, questions: Ids) -> Ids:
     asked, places = np.unique(questions, return_inverse=True)
     places = places.reshape(questions.shape)
     units = known.units(asked)
-    best, answers = np.full(len(questions), -np.inf, dtype=np.float32), np.zeros(len(questions), dtype=np.int64)
+    best, answers = np.full(len(questions), -np.inf, dtype=np.float32), np.full(len(questions), -1)
     prepared, combined = METHODS[known.asking.method]
     for piece in _pieces(len(known), len(asked)):
         cosines = prepared(units @ known.units(piece).T)
@@ -83,7 +85,7 @@ def solve(known: KnownWords, questions: Ids) -> Ids:
         last = np.argsort(-scores, kind="stable")[_LOOKED_AT - 1]
         if scores[last] > best[number]:
             answers[number] = others[last]
-    return answers
+    return np.where(answers < 0, -1, known.same[answers])
 
 
 def _pieces(number: int, width: int) -> Iterator[slice]:
