@@ -71,35 +71,23 @@ def evaluate(
     Several models are compared to the first, on the questions that both know; * marks differences with p < 0.05.
     The options for sets and --fail-under may be given several times.
     """
-    from w2vcli import evaluate as library
     from w2vcli import model as loading
     from w2vcli.errors import BelowError
-    from w2vcli.evaluate.questions import Asking, KnownWords
+    from w2vcli.evaluate import question_sets
+    from w2vcli.evaluate.questions import Asking
     from w2vcli.evaluate.required import failures, required_scores
-    from w2vcli.evaluate.rows import rows
+    from w2vcli.evaluate.rows import score_models
 
     form = format_of(as_json, as_tsv)
     asking = Asking(restrict_vocab, case == "fold", unknown == "wrong", method)
-    sets = library.question_sets(analogies or (), pairs or (), odd_one_out or ())
+    sets = question_sets(analogies or (), pairs or (), odd_one_out or ())
     required = required_scores(fail_under or (), [asked.name for asked in sets])
     wanted = len(models) == 1 if sections is None else sections
-    first: list[Any] = []
-    table: list[list[Any]] = []
-    for model in models:
-        known = KnownWords(loading.load(model), asking)
-        answers = [asked.ask(known) for asked in sets]
-        for asked, answer in zip(sets, answers, strict=True):
-            if not answer.known.any():
-                note(f"warning: {model}: {asked.name}: {library.why_nothing_is_asked(asked, known)}")
-        others = first or [None] * len(sets)
-        table.append(
-            [
-                row
-                for asked, answer, other in zip(sets, answers, others, strict=True)
-                for row in rows(model, asked, answer, other, wanted)
-            ]
-        )
-        first = first or answers
+    table = []
+    for scored in score_models(((model, loading.load(model)) for model in models), sets, asking, wanted):
+        for warning in scored.warnings:
+            note(f"warning: {warning}")
+        table.append(scored.rows)
     _show(table, form)
     if low := failures([row for rows in table for row in rows], required):
         raise BelowError("below --fail-under: " + "; ".join(low))

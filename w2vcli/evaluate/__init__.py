@@ -81,13 +81,6 @@ def _meant(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}" if known else ""
 
 
-def why_nothing_is_asked(questions: AnySet, known: KnownWords) -> str:
-    """Return the likely reason why no question of a set could be asked."""
-    if not known.asking.fold_case and questions.ask(known.with_any_case()).known.any():
-        return "nothing could be asked, because the case of the words differs; give --case fold"
-    return f"nothing could be asked: its words are not among the first {len(known):,}; is the language another?"
-
-
 # ---------------------------------------------------------------- what training and the benchmark measure
 
 

@@ -16,7 +16,7 @@ from w2vcli.vectors import Ids, Rows
 _PIECE_BYTES = 1 << 22
 """Of similarities at once, and of scores: what stays in a processor's cache."""
 _LEAST_PIECE = 64
-_MOST_AT_ONCE = 256
+_MOST_AT_ONCE = 128
 _LOOKED_AT = 5  # of the best words, as Gensim does
 _EPSILON = np.float32(1e-6)
 
