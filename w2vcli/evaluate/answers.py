@@ -31,8 +31,10 @@ class Score:
 
 
 class Difference(NamedTuple):
-    """How much higher a model scores than another on the questions that both were asked: by how much, the 95 %
-    interval and the p-value of it, and how many questions these are."""
+    """How much higher a model scores than another, on the questions that both know.
+
+    By how much, its 95 % interval and p-value, and how many questions these are.
+    """
 
     value: float
     interval: tuple[float, float]
