@@ -22,6 +22,7 @@ COMMANDS = (
     "similarity",
     "odd-one-out",
     "vectors",
+    "evaluate",
     "convert",
     "index",
     "vocab",

@@ -104,7 +104,15 @@ def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["similar", "--help"], ["index", "--help"], ["train", "--help"], ["config", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["similar", "--help"],
+        ["evaluate", "--help"],
+        ["index", "--help"],
+        ["train", "--help"],
+        ["config", "-h"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"""

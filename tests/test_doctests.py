@@ -11,6 +11,7 @@ MODULES = [
     "w2vcli.schedule",
     "w2vcli.resources",
     "w2vcli.config",
+    "w2vcli.evaluate.required",
     "w2vcli.queries",
     "w2vcli.spelling",
     "w2vcli.vectors",

@@ -54,6 +54,8 @@ def test_the_pipeline_by_hand(home: Path) -> None:
     output = shell(script, home)
     assert "3CosAdd" in output
     assert re.search(r"state +finished", output)
+    (scored,) = [block for block in blocks("sh") if "w2v evaluate" in block]
+    assert "SimLex-999" in shell(scored, home)
     stopped, grown = (shell(block, home) for block in blocks("sh") if "runs/stopped" in block or "runs/grown" in block)
     assert "the model is the best one" in stopped
     assert "growing from runs/first" in grown

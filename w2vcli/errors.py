@@ -34,6 +34,12 @@ class UnknownWordError(W2VError):
     exit_code = 3
 
 
+class BelowError(W2VError):
+    """A score is below what was required of it."""
+
+    exit_code = 4
+
+
 class LockedError(W2VError):
     """Another process is writing the same output."""
 

@@ -14,7 +14,20 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import w2vcli
-from w2vcli.cli import bench, config, convert, index, info, output, preprocess, similar, similarity, train, vocab
+from w2vcli.cli import (
+    bench,
+    config,
+    convert,
+    evaluate,
+    index,
+    info,
+    output,
+    preprocess,
+    similar,
+    similarity,
+    train,
+    vocab,
+)
 from w2vcli.cli.output import error_line
 from w2vcli.errors import ConfigError, W2VError
 
@@ -29,6 +42,7 @@ app.command()(preprocess.preprocess)
 app.command()(train.train)
 app.command()(similar.similar)
 app.command()(similar.analogy)
+app.command()(evaluate.evaluate)
 app.command()(similarity.similarity)
 app.command()(similarity.odd_one_out)
 app.command()(similarity.vectors)
