@@ -76,6 +76,10 @@ always:
 test: $(VENV)/installed-dev  ## the tests, some minutes on two cores
 	$(BIN)/python -m pytest
 
+.PHONY: test-slow
+test-slow: $(VENV)/installed-dev  ## the tests that take long
+	$(BIN)/python -m pytest -m slow
+
 .PHONY: check
 check: $(VENV)/installed-dev  ## format, lint, types, and the README's reference against --help
 	$(BIN)/ruff format --check .

@@ -52,7 +52,7 @@ rows_of_3 = st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32),
 
 
 @given(st.dictionaries(word, rows_of_3, min_size=1, max_size=6))
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_round_trips_through_every_pair_of_formats(
     tmp_path_factory: pytest.TempPathFactory, rows: dict[str, list[float]]
 ) -> None:

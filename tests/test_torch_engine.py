@@ -240,7 +240,7 @@ def engine_of(limits_rates: bool = True, **train: Any) -> Any:
     return TorchEngine(Train(device="cpu", **train), limits_rates)
 
 
-@pytest.mark.parametrize("negative", [4, 20])
+@pytest.mark.parametrize("negative", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_large_batches_stay_sound(torch: Any, negative: int) -> None:
     """All the block at once, for long: where the sum of the gradients diverges, the loss falls and stays down."""
     counts, block, _ = planted()

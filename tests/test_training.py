@@ -1073,6 +1073,7 @@ print(crashes)
 """
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_of_the_disk_loses_nothing(text: Path, tmp_path: Path) -> None:
     """The process ends at once at its 1st, 2nd, … step that changes the disk, while a run is made over by --force."""
     lines = text.read_text().splitlines(keepends=True)
