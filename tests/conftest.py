@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from threading import Thread
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -20,6 +22,35 @@ os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported: there need
 os.environ["OMP_WAIT_POLICY"] = "passive"  # or PyTorch's threads spin while other tests want the cores
 for name in [name for name in os.environ if name.startswith("W2V_")]:
     del os.environ[name]  # a user's settings are not the tests'
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real HTTP server for the files of a folder; it breaks off in the middle of cut.txt."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def do_GET(self) -> None:
+            if self.path == "/cut.txt":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"half a ")
+            else:
+                super().do_GET()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
 
 
 class Result:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -409,36 +405,18 @@ def test_files_that_belong_together_come_together(tmp_path: Path) -> None:
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"b.npy": b"new", "b.words.txt": b"words"}
 
 
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A web server that has what is in the folder."""
-    handler = partial(_Quiet, directory=str(tmp_path))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-def test_from_the_web(rows: dict[str, list[float]], tmp_path: Path, served: str) -> None:
+def test_from_the_web(rows: dict[str, list[float]], tmp_path: Path, server: str) -> None:
     """Also what is mapped into memory, compressed, or of two files."""
     source = write(of(rows), tmp_path / "a.safetensors")
     names = ["a.vec.gz", "a.bin", "a.npy", "a.tsv", "a.safetensors.zst"]
     for name in names:
         convert(source, str(tmp_path / name))
     for name in [*names, "a.safetensors"]:
-        found = load(f"{served}/{name}")
+        found = load(f"{server}/{name}")
         assert list(found.words) == list(rows)
         np.testing.assert_array_equal(found.take(slice(None)), of(rows).rows)
-    with pytest.raises(W2VError, match=rf"^{served}/none.vec: .*404"):
-        load(f"{served}/none.vec")
+    with pytest.raises(W2VError, match=rf"^{server}/none.vec: .*404"):
+        load(f"{server}/none.vec")
 
 
 def test_through_pipes(rows: dict[str, list[float]], tmp_path: Path) -> None:

@@ -6,11 +6,8 @@ import hashlib
 import io
 import lzma
 import os
-from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from backports import zstd
@@ -185,34 +182,6 @@ def test_places_that_cannot_be_read(name: str, message: str) -> None:
     with pytest.raises(W2VError) as caught, open_text(Source(name)) as lines:
         list(lines)
     assert str(caught.value) == f"{name}: {message}"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A real HTTP server for the files of a folder; it breaks off in the middle of cut.txt."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, directory=str(tmp_path))
-
-        def do_GET(self) -> None:
-            if self.path == "/cut.txt":
-                self.send_response(200)
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                self.wfile.write(b"half a ")
-            else:
-                super().do_GET()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
 
 
 def test_over_http(server: str, tmp_path: Path) -> None:

@@ -181,6 +181,8 @@ class _Printer:
             return
         for word, taken in answer.replaced.items():
             note(f"{word}: taken as {taken}")
+        for word in answer.passed_over:
+            note(f"{word}: not in the vocabulary, left out")
         if self.form is Format.TSV:
             header = [("query", "word", score)] if self._header_due else []
             print_tsv([*header, *((query, word, similarity) for word, similarity in answer.neighbours)])
