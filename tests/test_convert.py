@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -286,9 +288,12 @@ def test_what_a_format_cannot_have(rows: dict[str, list[float]], tmp_path: Path)
         assert message in str(caught.value)
 
 
-def test_numbers_that_are_too_large(tmp_path: Path) -> None:
+def test_numbers_that_are_too_large_or_small(tmp_path: Path) -> None:
+    source = write(of({"a": [1e-44, -1e-44]}), tmp_path / "a.safetensors")
+    convert(source, str(tmp_path / "b.safetensors"), choice=Choice(dtype="int8"))
+    assert np.isfinite(load(tmp_path / "b.safetensors").take(slice(None))).all()
     source = write(of({"a": [1e6, 0]}), tmp_path / "a.safetensors")
-    with pytest.raises(W2VError, match="too large for float16; --normalize"), np.errstate(over="ignore"):
+    with pytest.raises(W2VError, match="too large for float16; --normalize"):
         convert(source, str(tmp_path / "b.safetensors"), choice=Choice(dtype="float16"))
 
 
@@ -310,6 +315,7 @@ WRONG: list[tuple[bytes, str, str, list[str]]] = [
     ),
     (b"2 2\na 1 2\nb 3\n", "line 3: not a word and 2 numbers, but 'b 3'", "lines that are no vectors left out", ["a"]),
     (b"2 2\na 1 2\nb 3 x\n", "line 3: not a word and 2 numbers", "lines that are no vectors left out", ["a"]),
+    (b"2 2\na 1 0x10\nb 1 2\n", "line 2: not a word and 2 numbers", "lines that are no vectors left out", ["b"]),
     (b"2 2\na 1 2\n\nb 3 4\n", "line 3: is empty", "lines that are no vectors left out", ["a", "b"]),
     (b"2 2\na 1 nan\nb 3 4\n", "line 2: 'a' has numbers that are not finite", "left out", ["b"]),
     (b"2 2\na 1 1e99\nb 3 4\n", "line 2: 'a' has numbers that are not finite", "left out", ["b"]),
@@ -338,6 +344,50 @@ def test_what_is_wrong_is_refused_or_repaired(
     done = convert(str(file), str(end), choice=Choice(repair=True))
     assert any(remark.startswith(f"{file}: {remedy}") for remark in done.remarks)
     assert list(load(end).words) == kept
+
+
+def test_what_gensim_lets_pass_is_not_converted(tmp_path: Path) -> None:
+    for rows, message in (
+        ({"a": [1.0, 2.0], "b": [np.nan, 1.0]}, "word 2: 'b' has numbers that are not finite"),
+        ({"a": [1.0, 2.0], "b": [3.0, 4.0]}, "word 2: 'a' is there a second time"),
+    ):
+        theirs = KeyedVectors(2)
+        theirs.add_vectors(list(rows), np.array(list(rows.values()), dtype=np.float32))
+        if "second" in message:
+            theirs.index_to_key[1] = "a"
+        theirs.save(str(tmp_path / "a.kv"))
+        with pytest.raises(W2VError, match=message):
+            convert(str(tmp_path / "a.kv"), str(tmp_path / "b.vec"))
+        convert(str(tmp_path / "a.kv"), str(tmp_path / "b.vec"), choice=Choice(repair=True))
+        assert list(load(tmp_path / "b.vec").words) == ["a"]
+
+
+def test_half_a_surrogate_pair(tmp_path: Path) -> None:
+    theirs = KeyedVectors(1)
+    theirs.add_vectors(["a\ud800"], np.ones((1, 1), dtype=np.float32))
+    theirs.save(str(tmp_path / "a.kv"))
+    for name in ("vec", "bin", "npy", "tsv", "parquet", "safetensors"):
+        with pytest.raises(W2VError, match="it has half a surrogate pair in it"):
+            convert(str(tmp_path / "a.kv"), str(tmp_path / f"b.{name}"))
+        convert(str(tmp_path / "a.kv"), str(tmp_path / f"b.{name}"), choice=Choice(repair=True))
+        assert list(load(tmp_path / f"b.{name}").words) == ["a?"]
+
+
+def test_parquet_of_odd_columns(tmp_path: Path) -> None:
+    need("pyarrow", "'w2vcli[parquet]'")
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    words = pa.array(["a", "b"]).dictionary_encode()
+    for count, expected in (([5, 6], [5, 6]), ([5, None], None), (["x", "y"], None)):
+        table = pa.table({"word": words, "vector": [[1.0, 2.0], [3.0, 4.0]], "count": count})
+        pa.parquet.write_table(table, tmp_path / "a.parquet")
+        found = load(tmp_path / "a.parquet")
+        assert list(found.words) == ["a", "b"]
+        assert expected == (None if found.counts is None else found.counts.tolist())
+    pa.parquet.write_table(pa.table({"word": ["a", "b"], "vector": [[1.0, 2, 3], [9.0]]}), tmp_path / "a.parquet")
+    with pytest.raises(W2VError, match="its vectors differ in their dimensions"):
+        load(tmp_path / "a.parquet")
 
 
 def test_repairs_are_counted(tmp_path: Path) -> None:
@@ -394,15 +444,72 @@ def test_files_that_belong_together_come_together(tmp_path: Path) -> None:
         path.write_bytes(b"new")
         raise RuntimeError
     assert [file.name for file in tmp_path.iterdir()] == ["b.npy"]
-    (tmp_path / ".b.npy.tmp").mkdir()
-    (tmp_path / ".b.npy.tmp" / "b.junk").write_bytes(b"left over")
+    (tmp_path / ".b.npy.parts").mkdir()
+    (tmp_path / ".b.npy.parts" / "b.junk").write_bytes(b"left over")
+    (tmp_path / ".b.npy.tmp").write_bytes(b"of one who writes it as a single file")
     with outputs.atomic_siblings(end) as path:
         with pytest.raises(LockedError, match="another process is writing it"), outputs.atomic_siblings(end):
             pass
         path.write_bytes(b"new")
         path.with_name("b.words.txt").write_bytes(b"words")
         assert end.read_bytes() == b"old"
+    (tmp_path / ".b.npy.tmp").unlink()
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"b.npy": b"new", "b.words.txt": b"words"}
+
+
+def test_an_old_file_is_never_beside_new_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk fails between the renames, there is no file rather than one with another's words."""
+    end = tmp_path / "b.npy"
+    end.write_bytes(b"old")
+    (tmp_path / "b.words.txt").write_bytes(b"old words")
+    replace = Path.replace
+    renamed: list[str] = []
+
+    def fails_later(entry: Path, target: Path) -> Path:
+        if renamed:
+            raise OSError("the disk is gone")
+        renamed.append(target.name)
+        return replace(entry, target)
+
+    with pytest.raises(W2VError, match="the disk is gone"), outputs.atomic_siblings(end) as path:
+        path.write_bytes(b"new")
+        path.with_name("b.words.txt").write_bytes(b"new words")
+        monkeypatch.setattr(Path, "replace", fails_later)
+    assert renamed == ["b.words.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["b.words.txt"]
+
+
+def test_what_belongs_to_nothing_is_not_replaced(rows: dict[str, list[float]], tmp_path: Path) -> None:
+    source = write(of(rows), tmp_path / "a.safetensors")
+    mine = tmp_path / "b.words.txt"
+    mine.write_text("the\nof\n")
+    with pytest.raises(W2VError, match=r"b.words.txt: is there already; it would belong to b.npy"):
+        convert(source, str(tmp_path / "b.npy"), choice=Choice(words=str(mine)))
+    assert mine.read_text() == "the\nof\n"
+    mine.unlink()
+    mine.mkdir()
+    (tmp_path / "b.npy").write_bytes(b"old")
+    with pytest.raises(W2VError, match=r"b.words.txt: is a folder"):
+        convert(source, str(tmp_path / "b.npy"))
+    assert (tmp_path / "b.npy").read_bytes() == b"old"
+
+
+def test_pipes_and_devices_are_written_as_they_are(rows: dict[str, list[float]], tmp_path: Path) -> None:
+    source = write(of(rows), tmp_path / "a.safetensors")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        content = reader.submit(pipe.read_bytes)
+        convert(source, str(pipe), "glove")
+        assert content.result(timeout=60).startswith(b"the ")
+    assert pipe.is_fifo()
+    convert(source, "/dev/null", "safetensors")
+    assert not Path("/dev/null").is_file()
+    with pytest.raises(ConfigError, match="numpy is more than one file"):
+        convert(source, str(pipe), "numpy")
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, Path(source).read_bytes())
+        assert list(load(pipe).words) == list(rows)
 
 
 def test_from_the_web(rows: dict[str, list[float]], tmp_path: Path, server: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from w2vcli import formats
 from w2vcli.errors import W2VError
-from w2vcli.formats import lookup
+from w2vcli.formats import gensim_files, lookup
 from w2vcli.model import load
 from w2vcli.vectors import ListedWords, Vectors
 
@@ -55,8 +55,8 @@ def test_a_lookup_spares_reading_the_model(model: Word2Vec, tmp_path: Path) -> N
     for name, saved in (("a.model", model), ("b.kv", model.wv)):
         path = tmp_path / name
         saved.save(str(path), sep_limit=0)
-        lookup.write(path, Vectors.of(model.wv))
         path.write_bytes(b"\x80\x04 not looked at")
+        lookup.write(path, Vectors.of(model.wv))
         vectors = load(path)
         assert isinstance(vectors.rows, np.memmap)
         assert_same(vectors, model.wv)
@@ -86,6 +86,24 @@ def test_a_lookup_of_something_else_is_passed_over(model: Word2Vec, tmp_path: Pa
         assert found is None or (found.counts is None and "counts" in damaged.name)  # which is known of runs alone
         assert_same(load(path), model.wv)
         damaged.write_bytes(content)
+
+
+def test_a_lookup_of_what_was_there_before_is_passed_over(tmp_path: Path) -> None:
+    """Gensim saves another model by that name: its vectors are in its file, while the former ones lie beside it."""
+    counted = of_rows({"a": [1, 2], "b": [3, 4]})
+    counted.counts = np.array([7, 5])
+    gensim_files.write(tmp_path / "a.kv", counted)
+    assert load(tmp_path / "a.kv").counts is not None
+    later = KeyedVectors(2)
+    later.add_vectors(["x", "y"], np.array([[5, 6], [7, 8]], dtype=np.float32))
+    later.save(str(tmp_path / "a.kv"))
+    assert_same(load(tmp_path / "a.kv"), later)
+    gensim_files.write(tmp_path / "a.kv", of_rows({"a": [1, 2], "b": [3, 4]}))
+    assert load(tmp_path / "a.kv").counts is None
+
+
+def of_rows(rows: dict[str, list[float]]) -> Vectors:
+    return Vectors(ListedWords(list(rows)), np.array(list(rows.values()), dtype=np.float32))
 
 
 def test_of_a_model_without_words_there_is_nothing(tmp_path: Path) -> None:
@@ -218,7 +236,7 @@ def test_sparse_arrays_beside_a_model_are_not_unpickled(model: Word2Vec, tmp_pat
         (b"3 2\na 0.5 0.5\nb 0.5 0.5\n", "its end: only 2 of the 3 words that its header claims"),
         (b"2 2\na 0.5 0.5\nb 0.5 x\n", "line 3: not a word and 2 numbers, but 'b 0.5 x'"),
         (b"2 2\na \0\0\0\0", "byte 4: ends after 0 of the 2 words that its header claims"),
-        (b"1000000000000 300\na 0.5 0.5\n", "ends after 0 of the 1,000,000,000,000 words that its header claims"),
+        (b"1000000000000 300\na 0.5 0.5\n", "line 2: not a word and 300 numbers"),
     ],
 )
 def test_files_that_are_no_models(tmp_path: Path, content: bytes, message: str) -> None:

@@ -71,6 +71,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "words in no order": (tensors(WORDS, DATA + struct.pack("<qi", 1, 7)), "has words in an order that is none"),
     "a pickle of a huge array": (array_of(HUGE), "does not fit into memory"),
     "a pickle that never ends": (b"\x80\x04" + b"(" * 1000, "damaged, or not a model"),
+    "a pickle of codecs": (
+        b"\x80\x04c_codecs\nencode\n(X\x02\x00\x00\x00abX\x03\x00\x00\x00hextR.",
+        "it has bytes encoded in hex, which no Gensim model has",
+    ),
     "parquet that is none": (b"PAR1" + bytes(100) + b"PAR1", "deserialize"),
     "fasttext that claims much": (
         struct.pack("<ii12id3i2q", 793712314, 12, 300, *[5] * 7, 2**31 - 1, *[5] * 3, 0.1, 9, 9, 0, 9, 0),
@@ -117,7 +121,7 @@ def bomb(start: bytes) -> bytes:
     ],
 )
 def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: None, start: bytes, message: str) -> None:
-    monkeypatch.setattr(opening, "_LARGE", 1 << 24)
+    monkeypatch.setattr(opening, "LARGE", 1 << 24)
     (tmp_path / "a.gz").write_bytes(bomb(start))
     with pytest.raises(W2VError, match=message):
         load(tmp_path / "a.gz")

@@ -11,7 +11,7 @@ import w2vcli
 from w2vcli.errors import ConfigError, UnknownWordError
 from w2vcli.model import load
 from w2vcli.queries import Expression, Options, Questions, neighbours, parse, parse_analogy
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Found, ListedWords, Vectors
 
 
 @pytest.fixture
@@ -136,6 +136,17 @@ def test_a_batch_answers_what_it_can(vectors: Vectors) -> None:
     assert isinstance(near[0].error, UnknownWordError)
     assert words_of(near[2].neighbours) == words_of(neighbours(vectors, "queen", 1))
     assert Questions(vectors).ask([]) == []
+
+
+def test_an_index_is_asked_in_the_vectors_stead(vectors: Vectors) -> None:
+    class Stub:
+        def nearest(self, queries: Any, number: int, left_out: Any = (), among: int | None = None) -> list[Found]:
+            np.testing.assert_allclose(queries, vectors.units(np.array([2])))
+            assert (number, left_out, among) == (3, [[2]], 5)
+            return [Found(np.array([4]), np.array([0.25], dtype=np.float32))]
+
+    (answer,) = Questions(vectors, Options(3, among=5), Stub()).ask([Expression(("king",))])
+    assert answer.neighbours == [("King", 0.25)]
 
 
 def test_similarity_by_hand(vectors: Vectors) -> None:

@@ -51,6 +51,32 @@ def test_the_nearest_by_product_by_hand() -> None:
     np.testing.assert_allclose(found.scores, [0.5 / 1e-6, 0.8 / (0.9 + 1e-6)], rtol=1e-6)
 
 
+def test_of_equal_ones_the_first_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = of(np.ones((5000, 2)))
+    for piece_bytes in (1 << 10, 1 << 30):
+        monkeypatch.setattr(module, "_PIECE_BYTES", piece_bytes)
+        (found,) = vectors.nearest(np.ones((1, 2), dtype=np.float32), 5, [[0]])
+        assert found.ids.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_what_does_not_belong_together() -> None:
+    rows = np.ones((2, 3), dtype=np.float32)
+    words = ListedWords(["a", "b"])
+    wrong: list[Any] = [
+        (rows[0],),
+        (rows.astype(int),),
+        (rows, np.ones(3, dtype=np.float32)),
+        (rows, np.ones((2, 1), dtype=np.float32)),
+        (rows, None, None, np.ones(2)),
+        (np.ones((2, 3), dtype=np.int8), None, None),
+    ]
+    for parts in wrong:
+        with pytest.raises(ValueError, match="vectors"):
+            Vectors(words, *parts)
+    with pytest.raises(ValueError, match="the lengths are not those of the vectors"):
+        Vectors(words, rows, np.array([1, 9], dtype=np.float32)).check_norms()
+
+
 @pytest.fixture(scope="module")
 def gensim_vectors() -> KeyedVectors:
     rng = np.random.default_rng(5)

@@ -13,10 +13,10 @@ import numpy as np
 from w2vcli import outputs
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.formats import FORMATS, Format, named, read_gensim
-from w2vcli.formats.collecting import shown
+from w2vcli.formats.collecting import shown, sound
 from w2vcli.formats.repairs import Repairs
 from w2vcli.model import file_of, load
-from w2vcli.sources import STDIN, Source, is_url, open_text
+from w2vcli.sources import STDIN, Source, compression_of, is_url, open_text
 from w2vcli.vectors import ListedWords, Vectors, unit_rows
 
 STDOUT = STDIN
@@ -91,11 +91,11 @@ def convert(
     """
     choice = choice or Choice()
     name = _format_for(destination, form, choice)
-    if destination.endswith(".model"):
+    if name == "gensim" and destination.lower().endswith(".model"):
         return _copy_model(source, destination, choice)
     repairs = Repairs(source, choice.repair)
     original = load(source, repairs, say)
-    chosen, remarks = _chosen(original, choice)
+    chosen, remarks = _chosen(sound(original, repairs), choice)
     chosen, more = _fitting(chosen, name, destination, choice.repair)
     converted = _cast(chosen, choice.dtype or _kept_dtype(chosen, FORMATS[name]))
     _write(destination, FORMATS[name], converted)
@@ -129,16 +129,12 @@ def _format_for(destination: str, form: str | None, choice: Choice) -> str:
     if choice.dtype is not None and choice.dtype not in FORMATS[name].dtypes:
         able = ", ".join(other for other, known in writable.items() if choice.dtype in known.dtypes)
         raise ConfigError([f"--dtype: {name} cannot have {choice.dtype}; these can: {able or 'none'}"])
-    several = name in ("gensim", "numpy", "projector")
-    if several and (destination == STDOUT or is_url(destination) or _is_compressed(destination)):
+    as_one = destination == STDOUT or is_url(destination) or compression_of(destination)
+    if FORMATS[name].is_several and (as_one or outputs.is_device(Path(destination))):
         raise ConfigError(
             [f"{destination}: {name} is more than one file, and can only be written to a folder as it is"]
         )
     return name
-
-
-def _is_compressed(destination: str) -> bool:
-    return Path(destination).suffix.lower() in (".gz", ".bz2", ".xz", ".zst")
 
 
 def _copy_model(source: str, destination: str, choice: Choice) -> Converted:
@@ -185,7 +181,7 @@ def _fitting(vectors: Vectors, name: str, destination: str, repair: bool) -> tup
         W2VError: when there are others, and nothing is to be repaired.
     """
     form = FORMATS[name]
-    if not form.separators:
+    if name == "gensim":
         return vectors, []
     words, changed, taken = list(vectors.words), 0, None
     for number, word in enumerate(words):
@@ -194,7 +190,8 @@ def _fitting(vectors: Vectors, name: str, destination: str, repair: bool) -> tup
             continue
         if not repair:
             hint = "--repair puts _ in its place, or give a format such as .safetensors"
-            raise W2VError(f"{destination}: {name} cannot hold {shown(word.encode())}: it {reason}", hint)
+            encoded = word.encode("utf-8", "surrogatepass")
+            raise W2VError(f"{destination}: {name} cannot hold {shown(encoded)}: it {reason}", hint)
         taken = taken or set(words)
         words[number] = _renamed(word, form.separators, taken)
         changed += 1
@@ -208,6 +205,7 @@ def _renamed(word: str, separators: Sequence[str], taken: set[str]) -> str:
     """Return a word with _ for what separates words, and another _ for as long as there is such a word."""
     for mark in filter(None, separators):
         word = word.replace(mark, "_")
+    word = word.encode("utf-8", "replace").decode()
     word = word or "_"
     while word in taken:
         word += "_"
@@ -231,9 +229,10 @@ def _cast(vectors: Vectors, dtype: str) -> Vectors:
         piece = slice(done, done + len(block))
         if scales is not None:
             largest = np.abs(block).max(axis=1, initial=0)
-            scales[piece] = np.where(largest > 0, largest / 127, 1)
+            scales[piece] = np.maximum(largest / 127, np.finfo(np.float32).tiny)
             block = np.rint(block / scales[piece, None])
-        rows[piece] = block
+        with np.errstate(over="ignore"):
+            rows[piece] = block
         done += len(block)
     if not np.isfinite(rows).all():
         raise W2VError(f"some numbers are too large for {dtype}", "--normalize makes them small")
@@ -262,7 +261,8 @@ def loss_between(original: Vectors, converted: Vectors) -> Loss:
 
 def _write(destination: str, form: Format, vectors: Vectors) -> None:
     assert form.write is not None
-    if destination != STDOUT and not is_url(destination) and not _is_compressed(destination):
+    plain = destination != STDOUT and not is_url(destination) and not compression_of(destination)
+    if plain and not outputs.is_device(Path(destination)):
         with outputs.atomic_siblings(destination) as path:
             form.write(path, vectors)
         return

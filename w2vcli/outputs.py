@@ -35,7 +35,7 @@ def check_folder(path: str | Path) -> None:
         W2VError: where it cannot.
     """
     target = Path(path)
-    if _is_device(target):
+    if is_device(target):
         return
     folder = target.resolve().parent
     if not folder.is_dir():
@@ -58,7 +58,7 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         LockedError: when another process is writing it.
     """
     with translated_errors(path):
-        if _is_device(Path(path)):
+        if is_device(Path(path)):
             with Path(path).open("wb") as device:
                 yield device
             return
@@ -78,7 +78,7 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         sync_folder(target.parent)
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
     """Return whether `path` is there but neither a file nor a folder: a device or a pipe."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
@@ -262,22 +262,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def atomic_siblings(path: str | Path) -> Iterator[Path]:
     """Yield a path to write a file under, and others beside it; they take their names when the block ends well.
 
-    That is: those beside it first, then the file itself, so that it is there only if all of it is. A file that had the
+    Those beside it do so first, then the file itself, so that it is there only if all of it is; a file that had the
     name goes at that moment, not before.
 
     Raises:
-        W2VError: when they cannot be written.
+        W2VError: when they cannot be written, or one beside it would replace what belongs to no such file.
         LockedError: when another process is writing them.
     """
     check_folder(path)
     target = Path(path).resolve()
-    temporary = target.parent / f".{target.name}.tmp"
+    temporary = target.parent / f".{target.name}.parts"
     with translated_errors(path), _locked_folder(temporary, path):
         written = temporary / target.name
         yield written
         beside = [entry for entry in temporary.iterdir() if entry != written]
         for entry in (*beside, written):
             sync_file(entry)
+        _check_beside(target, [target.parent / entry.name for entry in beside])
         if beside:
             target.unlink(missing_ok=True)  # new ones beside an old file would be neither
         for entry in (*beside, written):
@@ -285,24 +286,41 @@ def atomic_siblings(path: str | Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
+def _check_beside(target: Path, beside: list[Path]) -> None:
+    for other in beside:
+        if other.is_dir():
+            raise W2VError(f"{other}: is a folder", f"it would belong to {target.name}; give another name")
+        if other.exists() and not target.exists():
+            raise W2VError(
+                f"{other}: is there already", f"it would belong to {target.name}; move it, or give another name"
+            )
+
+
 @contextmanager
 def _locked_folder(temporary: Path, path: str | Path) -> Iterator[None]:
     """Make an empty folder that is this process's as long as the block lasts, and then gone."""
-    temporary.mkdir(exist_ok=True)
-    descriptor = os.open(temporary, os.O_RDONLY)
+    descriptor = _lock_folder(temporary, path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for entry in temporary.iterdir():  # of a process that was killed
             entry.unlink()
         yield
-    except BlockingIOError:
-        raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     finally:
+        shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
-    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _lock_folder(temporary: Path, path: str | Path) -> int:
+    while True:
+        temporary.mkdir(exist_ok=True)
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if temporary.exists() and temporary.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
+        os.close(descriptor)  # the former holder has just removed it: make a new one
 
 
 def deliver(file: Path, destination: str) -> None:

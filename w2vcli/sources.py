@@ -34,6 +34,16 @@ _BYTE_ORDER_MARKS = {  # the longer first: UTF-32's begins with UTF-16's
 }
 
 
+def compression_of(name: str) -> str:
+    """Return the ending of a file's name that says how it is compressed, or nothing.
+
+    >>> compression_of("a.vec.GZ"), compression_of("a.vec")
+    ('.GZ', '')
+    """
+    suffix = Path(name).suffix
+    return suffix if suffix.lower() in _COMPRESSION.values() else ""
+
+
 @dataclass(frozen=True)
 class Source:
     """One input: `name` is a path, a URL or `-`; `size` its bytes as stored, where known."""

@@ -22,6 +22,7 @@ Rows = NDArray[np.float32]
 _PIECE_BYTES = 1 << 23
 """Of rows, or of scores, at once."""
 _FEWEST_ROWS = 256
+_LOOKED_AT = 8  # words and vectors, to see whether what belongs to them does
 _EPSILON = 1e-6  # of 3CosMul
 
 
@@ -115,7 +116,11 @@ class StoredWords(Words):
             raise ValueError("has words in arrays that do not belong together")
         if len(order) and not 0 <= order.min() <= order.max() < len(order):
             raise ValueError("has words in an order that is none")
-        return cls(text, ends, order)
+        found = cls(text, ends, order)
+        for number in np.linspace(0, len(order) - 1, _LOOKED_AT if len(order) else 0).astype(int).tolist():
+            if found.find(found[number]) is None:
+                raise ValueError("has words in an order that is none")
+        return found
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -159,6 +164,18 @@ class StoredWords(Words):
         return list(takewhile(lambda word: word.startswith(start), words))
 
 
+def listed(keys: Sequence[Any]) -> ListedWords:
+    """Return the words of a Gensim model; the keys of vectors need not be words, and are written out then."""
+    return ListedWords(keys if all(isinstance(key, str) for key in keys) else [str(key) for key in keys])
+
+
+def counts_of(expandos: Any, number: int) -> Ids | None:
+    """Return the counts of so many words from what Gensim keeps beside vectors, or None."""
+    counts = expandos.get("count") if isinstance(expandos, dict) else None
+    known = isinstance(counts, np.ndarray) and counts.shape == (number,) and counts.dtype.kind == "i"
+    return counts if known else None
+
+
 def stored(words: Iterable[str]) -> StoredWords:
     """Return words as arrays.
 
@@ -188,6 +205,9 @@ class Vectors:
         norms: float32 (n,), the lengths of the vectors, if they are known.
         scales: float32 (n,), what the rows of int8 are multiplied by.
         counts: int64 (n,), how often the words were in the text, if that is known.
+
+    Raises:
+        ValueError: when they do not belong together.
     """
 
     def __init__(
@@ -198,16 +218,21 @@ class Vectors:
         scales: Rows | None = None,
         counts: Ids | None = None,
     ) -> None:
+        if rows.ndim != 2 or rows.dtype.kind not in "fi" or (rows.dtype.kind == "i") != (scales is not None):
+            raise ValueError(f"vectors of {rows.dtype}, {rows.ndim}-dimensional")
         if len(words) != len(rows):
             raise ValueError(f"{len(words)} words, but {len(rows)} vectors")
+        for part, kind in ((norms, "f"), (scales, "f"), (counts, "i")):
+            if part is not None and (part.shape != (len(rows),) or part.dtype.kind != kind):
+                raise ValueError(f"{len(rows)} vectors, but {part.shape} {part.dtype} of what belongs to them")
         self.words, self.rows, self.scales, self.counts = words, rows, scales, counts
         self._norms = norms
 
     @classmethod
     def of(cls, keyed_vectors: Any) -> Vectors:
         """Return those of a gensim KeyedVectors, not copied."""
-        words = ListedWords(keyed_vectors.index_to_key, keyed_vectors.key_to_index)
-        return cls(words, keyed_vectors.vectors, counts=keyed_vectors.expandos.get("count"))
+        words = listed(keyed_vectors.index_to_key)
+        return cls(words, keyed_vectors.vectors, counts=counts_of(keyed_vectors.expandos, len(words)))
 
     def to_gensim(self) -> Any:
         """Return a gensim KeyedVectors of them, float32."""
@@ -268,6 +293,18 @@ class Vectors:
             pieces = [norms_of(block) for block in self.in_blocks()]
             self._norms = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
         return self._norms
+
+    def check_norms(self) -> None:
+        """Compare some of the lengths, which came from a file, with those of the vectors.
+
+        Raises:
+            ValueError: when they are of others.
+        """
+        if self._norms is None or not len(self):
+            return
+        some = np.linspace(0, len(self) - 1, _LOOKED_AT).astype(np.int64)
+        if not np.allclose(norms_of(self.take(some)), self._norms[some], rtol=1e-3):  # of int8 they may be rounded
+            raise ValueError("the lengths are not those of the vectors")
 
     # ------------------------------------------------------------ the nearest
 
@@ -361,10 +398,14 @@ class Vectors:
 
 
 def _merged(one: Found, other: Found, keep: int) -> Found:
+    """Return the best of two answers, of which the first has the smaller numbers; of equal ones, those come first."""
     ids, scores = np.concatenate([one.ids, other.ids]), np.concatenate([one.scores, other.scores])
     if len(ids) > keep:
-        largest = np.argpartition(-scores, keep - 1)[:keep] if keep else np.zeros(0, dtype=np.int64)
-        ids, scores = ids[largest], scores[largest]
+        least = np.partition(scores, -keep)[-keep] if keep else np.inf
+        wanted = scores > least
+        equal = np.flatnonzero(scores == least)[: keep - int(wanted.sum())]
+        wanted[equal] = True
+        ids, scores = ids[wanted], scores[wanted]
     return Found(ids, scores)
 
 

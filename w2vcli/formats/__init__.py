@@ -6,11 +6,12 @@ a file has is told by its first bytes.
 
 from __future__ import annotations
 
+import codecs
 import pickle
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ from w2vcli.formats import (
 )
 from w2vcli.formats.opening import Opened, open_model
 from w2vcli.formats.repairs import Repairs
-from w2vcli.sources import STDIN, is_url, translated
+from w2vcli.sources import STDIN, compression_of, is_url, translated
 from w2vcli.vectors import Vectors
 
 
@@ -42,19 +43,23 @@ class Format:
         read: them, from a file that is open.
         dtypes: in which it can hold numbers.
         separators: what no word may have in it; an empty one is `""`.
+        is_several: whether it is more than one file.
     """
 
     endings: tuple[str, ...]
     write: Callable[[Path, Vectors], None] | None
     read: Callable[[Opened, Repairs], Vectors]
     dtypes: tuple[str, ...] = ("float32",)
-    separators: tuple[str, ...] = field(default=())
+    separators: tuple[str, ...] = ()
+    is_several: bool = False
 
     def cannot_hold(self, word: str) -> str | None:
         """Return why this format cannot have such a word, or None."""
         if not word and "" in self.separators:
             return "is empty"
         found = next((mark for mark in self.separators if mark and mark in word), None)
+        if found is None and not word.isascii() and not word.isprintable() and any(map(_is_surrogate, word)):
+            return "has half a surrogate pair in it"
         return found and f"has {_MARKS[found]} in it"
 
 
@@ -72,11 +77,15 @@ def _from_file(read: Callable[[Path, Repairs], Vectors], *beside: str) -> Callab
     return read_opened
 
 
+def _is_surrogate(letter: str) -> bool:
+    return "\ud800" <= letter <= "\udfff"
+
+
 _LINES = (" ", "\n")
 _MARKS = {" ": "a space", "\n": "an end of line", "\t": "a tab", "\r": "a carriage return"}
 
 FORMATS: dict[str, Format] = {
-    "gensim": Format((".kv", ".model"), gensim_files.write, gensim_files.read_vectors),
+    "gensim": Format((".kv", ".model"), gensim_files.write, gensim_files.read_vectors, is_several=True),
     "word2vec-text": Format(
         (".vec", ".txt"), word2vec_files.write_text, _from_stream(word2vec_files.read_text), separators=_LINES
     ),
@@ -93,6 +102,7 @@ FORMATS: dict[str, Format] = {
         _from_file(numpy_files.read, word_lists.ENDING),
         dtypes=("float32", "float16"),
         separators=("\n", "\r"),
+        is_several=True,
     ),
     "safetensors": Format(
         (".safetensors",),
@@ -105,6 +115,7 @@ FORMATS: dict[str, Format] = {
         tsv_files.write,
         _from_file(tsv_files.read, tsv_files.ENDING),
         separators=("", "\t", "\n", "\r"),
+        is_several=True,
     ),
     "parquet": Format(
         (".parquet",), parquet_files.write, _from_file(parquet_files.read), dtypes=("float32", "float16")
@@ -157,8 +168,17 @@ def _is_text(records: bytes, dimensions: int) -> bool:
     fields = line.split()[-dimensions:]
     if len(fields) == dimensions and all(map(_is_number, fields)):
         return True
-    numbers = sum(map(_is_number, line.split()))
-    return numbers > dimensions / 2 and not any(byte < 9 or 13 < byte < 32 for byte in records[:4096])
+    start = records[:4096]
+    return b"\n" in start and _is_utf8(start) and not any(byte < 9 or 13 < byte < 32 for byte in start)
+
+
+def _is_utf8(start: bytes) -> bool:
+    """Return whether bytes are UTF-8, perhaps cut off in the middle of a letter."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_number(field: bytes) -> bool:
@@ -171,9 +191,7 @@ def _is_number(field: bytes) -> bool:
 
 def named(path: str) -> str | None:
     """Return the format that the name of a file asks for, a compressed one too, or None."""
-    plain = path.lower()
-    for compression in (".gz", ".bz2", ".xz", ".zst"):
-        plain = plain.removesuffix(compression)
+    plain = path.removesuffix(compression_of(path)).lower()
     return next((name for name, form in FORMATS.items() if form.endings and plain.endswith(form.endings)), None)
 
 
@@ -197,10 +215,15 @@ def read_vectors(path: str, repairs: Repairs | None = None) -> Vectors:
     Raises:
         W2VError: when it is missing, in no known format, damaged, or would run code.
     """
-    if path != STDIN and not is_url(path) and (found := lookup.read(Path(path))) is not None:
-        return found
-    with explained(path), open_model(path) as opened:
-        return FORMATS[_known(opened)].read(opened, repairs or Repairs(path))
+    with explained(path):
+        if path != STDIN and not is_url(path) and (found := lookup.read(Path(path))) is not None:
+            return found
+        return _read(path, repairs or Repairs(path))
+
+
+def _read(path: str, repairs: Repairs) -> Vectors:
+    with open_model(path) as opened:
+        return FORMATS[_known(opened)].read(opened, repairs)
 
 
 def read_gensim(path: str) -> Any:

@@ -68,6 +68,32 @@ class Collected:
         return Vectors(ListedWords(list(self._numbers), self._numbers), self._rows)
 
 
+def sound(vectors: Vectors, repairs: Repairs, place: str = "word") -> Vectors:
+    """Return vectors of which each word is there once and each number finite.
+
+    Args:
+        vectors: words and vectors.
+        repairs: takes note of what is wrong.
+        place: what words are counted by, for a message.
+
+    Raises:
+        W2VError: when there are others, and nothing is to be repaired.
+    """
+    wanted = np.ones(len(vectors), dtype=bool)
+    seen: set[str] = set()
+    for number, word in enumerate(vectors.words):
+        if word in seen:
+            wanted[number] = False
+            repairs.need(f"{place} {number + 1:,}", f"{word!r} is there a second time", "only the first kept")
+        seen.add(word)
+    finite = np.concatenate([np.isfinite(block).all(axis=1) for block in vectors.in_blocks()] or [wanted])
+    for number in np.flatnonzero(~finite & wanted).tolist():
+        wanted[number] = False
+        wrong = f"{vectors.words[number]!r} has numbers that are not finite"
+        repairs.need(f"{place} {number + 1:,}", wrong, "left out")
+    return vectors if wanted.all() else vectors.only(np.flatnonzero(wanted))
+
+
 def shown(word: bytes) -> str:
     """Return a word for a message, in quotation marks."""
     text = word.decode("utf-8", "replace")

@@ -15,7 +15,7 @@ import numpy as np
 from w2vcli.formats import lookup
 from w2vcli.formats.opening import Opened
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Vectors, counts_of, listed
 
 _ALLOWED = {
     *((module, name) for module in ("builtins", "__builtin__") for name in ("hash", "int", "long")),
@@ -48,7 +48,14 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no Gensim model needs")
-        return super().find_class(module, name)
+        return _encoded if module == "_codecs" else super().find_class(module, name)
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    """Return bytes that an old pickle has as text; there are codecs that would make very much of little."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it has bytes encoded in {encoding}, which no Gensim model has")
+    return text.encode("latin1")
 
 
 class _Attributes:
@@ -123,17 +130,8 @@ def _read_attributes(path: str) -> Vectors | None:
         rows = np.load(f"{path}.vectors.npy", mmap_mode="r", allow_pickle=False)
     if not (isinstance(words, list) and isinstance(rows, np.ndarray) and np.issubdtype(rows.dtype, np.floating)):
         return None
-    numbers, counts = attributes.get("key_to_index"), attributes.get("expandos", {}).get("count")
-    known = isinstance(counts, np.ndarray) and counts.shape == (len(words),) and counts.dtype.kind == "i"
-    listed = _words(words, numbers if isinstance(numbers, dict) else None)
-    return Vectors(listed, rows, counts=counts if known else None)
-
-
-def _words(words: list[Any], numbers: dict[Any, Any] | None) -> ListedWords:
-    """Return the words of a model; the keys of vectors need not be words, and are written out then."""
-    if all(isinstance(word, str) for word in words):
-        return ListedWords(words, numbers)
-    return ListedWords([str(word) for word in words])
+    words = listed(words)
+    return Vectors(words, rows, counts=counts_of(attributes.get("expandos"), len(words)))
 
 
 def write(path: Path, vectors: Vectors) -> None:

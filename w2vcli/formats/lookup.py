@@ -1,10 +1,12 @@
 """What lies beside a Gensim file so that questions need not read it: its words, and the lengths of its vectors.
 
-Four arrays, named as Gensim names the ones that it puts beside a file; they are mapped into memory, like its vectors.
+Arrays, named as Gensim names those that it puts beside a file; they are mapped into memory, like its vectors, and one
+tells which file they belong to: a file that was written again without them is read itself.
 """
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +14,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import npy
-from w2vcli.vectors import StoredWords, Vectors, norms_of, stored
+from w2vcli.vectors import StoredWords, Vectors, stored
 
-_TEXT, _ENDS, _ORDER, _NORMS, _COUNTS = (f".lookup.{name}.npy" for name in ("text", "ends", "order", "norms", "counts"))
+_TEXT, _ENDS, _ORDER, _NORMS, _COUNTS, _OF = (
+    f".lookup.{name}.npy" for name in ("text", "ends", "order", "norms", "counts", "of")
+)
 _VECTORS = (".wv.vectors.npy", ".vectors.npy")  # of a model, and of vectors alone
-_LOOKED_AT = 8  # vectors, to see whether they are those that the lengths are of
+_PARTS, _PART_BYTES = 16, 1 << 14  # of the file, to see whether it is the one these belong to
 
 
 def write(path: Path, vectors: Vectors) -> None:
-    """Write what belongs beside the file of that name.
+    """Write what belongs beside the file of that name, which is there already.
 
     Raises:
         OSError: when it cannot be written.
     """
     words = stored(vectors.words)
     arrays: dict[str, NDArray[Any]] = {_TEXT: words.text, _ENDS: words.ends, _ORDER: words.order, _NORMS: vectors.norms}
+    if vectors.counts is not None:
+        arrays[_COUNTS] = vectors.counts
+    arrays[_OF] = np.array([*_identity(path), _COUNTS in arrays], dtype=np.int64)
     for ending, array in arrays.items():
         npy.save(_beside(path, ending), array)
-    if vectors.counts is not None:
-        npy.save(_beside(path, _COUNTS), vectors.counts)
 
 
 def read(path: Path) -> Vectors | None:
     """Return the words and vectors of the file of that name, or None where they are not beside it or do not fit."""
     try:
+        if not _beside(path, _OF).is_file():
+            return None
+        size, checksum, has_counts = _mapped(path, _OF).tolist()
+        if (size, checksum) != _identity(path):
+            return None
         rows = next((_mapped(path, ending) for ending in _VECTORS if _beside(path, ending).is_file()), None)
         if rows is None:
             return None
         text, ends, order, norms = (_mapped(path, ending) for ending in (_TEXT, _ENDS, _ORDER, _NORMS))
-        words = StoredWords.checked(text, ends, order)
-        counts = _mapped(path, _COUNTS) if _beside(path, _COUNTS).is_file() else None
-    except (OSError, ValueError, EOFError):
+        counts = _mapped(path, _COUNTS) if has_counts else None
+        found = Vectors(StoredWords.checked(text, ends, order), rows, norms, counts=counts)
+        found.check_norms()
+    except (OSError, ValueError, TypeError, EOFError):
         return None
-    if rows.ndim != 2 or not len(rows) == len(words) == len(norms) == len(norms if counts is None else counts):
-        return None
-    some = np.linspace(0, len(rows) - 1, _LOOKED_AT).astype(np.int64) if len(rows) else np.zeros(0, dtype=np.int64)
-    if not np.allclose(norms_of(np.asarray(rows[some])), norms[some], rtol=1e-5):
-        return None
-    return Vectors(words, rows, norms, counts=counts)
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return the bytes of a file and the CRC-32 of parts of it, spread from its first byte to its last."""
+    size, checksum = path.stat().st_size, 0
+    with path.open("rb") as stream:
+        for part in range(_PARTS):
+            stream.seek(max(0, size - _PART_BYTES) * part // (_PARTS - 1))
+            checksum = zlib.crc32(stream.read(_PART_BYTES), checksum)
+    return size, checksum
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from w2vcli.sources import STDIN, Source, is_url, opened
+from w2vcli.sources import STDIN, Source, compression_of, is_url, opened
 
 _START = 1 << 18  # bytes looked at to tell what a file is
-_LARGE, _MOST_TIMES = 1 << 30, 200  # bytes, and times its compressed ones, from which on a file is a bomb
+LARGE, MOST_TIMES = 1 << 30, 200  # bytes, and times its compressed ones, from which on a file is a bomb
 
 
 class Opened:
@@ -43,7 +43,7 @@ class Opened:
             yield Path(self.name)
             return
         with tempfile.TemporaryDirectory() as folder:
-            plain = self.name.removesuffix(_compression(self.name))
+            plain = self.name.removesuffix(compression_of(self.name))
             copy = Path(folder) / (Path(plain).name or "model")
             with copy.open("wb") as target:
                 shutil.copyfileobj(self.stream, target, 1 << 20)
@@ -57,11 +57,6 @@ class Opened:
             yield copy  # what is mapped of it stays readable after its name has gone
 
 
-def _compression(name: str) -> str:
-    suffix = Path(name).suffix.lower()
-    return suffix if suffix in (".gz", ".bz2", ".xz", ".zst") else ""
-
-
 @contextmanager
 def open_model(name: str) -> Iterator[Opened]:
     """Open a file, a URL or standard input (`-`); it is decompressed if its first bytes say so.
@@ -71,7 +66,7 @@ def open_model(name: str) -> Iterator[Opened]:
         OSError: when it cannot be read.
     """
     with opened(Source(name)) as (stored, stream):
-        plain = stream is stored and name != STDIN and not is_url(name)
+        plain = stream is stored and name != STDIN and not is_url(name) and Path(name).is_file()
         start = stream.read(_START)
         whole = io.BufferedReader(cast("Any", _Whole(start, stream, None if stream is stored else stored)), 1 << 20)
         yield Opened(name, start, cast("BinaryIO", whole), Path(name).stat().st_size if plain else None)
@@ -94,10 +89,10 @@ class _Whole(io.RawIOBase):
         else:
             count = self._stream.readinto(buffer)
         self._passed += count
-        if self._passed > _LARGE and self._is_bomb():
-            raise ValueError(f"grows to over {_MOST_TIMES} times its compressed size, which no model does")
+        if self._passed > LARGE and self._is_bomb():
+            raise ValueError(f"grows to over {MOST_TIMES} times its compressed size, which no model does")
         return count
 
     def _is_bomb(self) -> bool:
         stored = self._stored
-        return stored is not None and stored.seekable() and self._passed > _MOST_TIMES * stored.tell()
+        return stored is not None and stored.seekable() and self._passed > MOST_TIMES * stored.tell()

@@ -9,6 +9,7 @@ import numpy as np
 
 from w2vcli.errors import NotHereError
 from w2vcli.formats import word_lists
+from w2vcli.formats.opening import LARGE, MOST_TIMES
 from w2vcli.formats.repairs import Repairs
 from w2vcli.vectors import Vectors
 
@@ -18,6 +19,7 @@ _ROWS_AT_ONCE = 1 << 14
 def _pyarrow() -> Any:
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError as error:
         raise NotHereError(["Parquet needs pyarrow: pip install 'w2vcli[parquet]'"]) from error
@@ -57,12 +59,13 @@ def read(path: Path, repairs: Repairs) -> Vectors:
     pa = _pyarrow()
     with pa.parquet.ParquetFile(path) as file:
         word, vector = _columns(pa, file.schema_arrow)
-        names = [word, vector, *(["count"] if "count" in file.schema_arrow.names else [])]
+        _check_size(file.metadata, path.stat().st_size)
+        names = [word, vector, *(["count"] if _has_counts(pa, file.schema_arrow) else [])]
         words: list[str] = []
         blocks, counts = [], []
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
-            words += batch.column(word).to_pylist()
-            blocks.append(_matrix(batch.column(vector), len(batch)))
+            words += batch.column(word).cast(pa.string()).to_pylist()
+            blocks.append(_matrix(pa, batch.column(vector), len(batch)))
             if "count" in names:
                 counts.append(batch.column("count").to_numpy(zero_copy_only=False))
     if any(word is None for word in words):
@@ -73,12 +76,24 @@ def read(path: Path, repairs: Repairs) -> Vectors:
     rows = np.concatenate(blocks) if blocks else np.zeros((0, 0), dtype=np.float32)
     vectors = word_lists.joined(words, rows, path.name, repairs)
     if counts and len(vectors) == len(words):
-        vectors.counts = np.concatenate(counts).astype(np.int64)
+        found = np.concatenate(counts)
+        vectors.counts = found.astype(np.int64) if found.dtype.kind == "i" else None  # floats have empty places
     return vectors
 
 
+def _has_counts(pa: Any, schema: Any) -> bool:
+    return "count" in schema.names and pa.types.is_integer(schema.field("count").type)
+
+
+def _check_size(metadata: Any, size: int) -> None:
+    """Refuse a file that would grow as no model does, before memory is taken for it."""
+    claimed = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    if claimed > LARGE and claimed > MOST_TIMES * size:
+        raise ValueError(f"grows to over {MOST_TIMES} times its size, which no model does")
+
+
 def _columns(pa: Any, schema: Any) -> tuple[str, str]:
-    strings = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    strings = [field.name for field in schema if _is_text(pa, field.type)]
     lists = [
         field.name
         for field in schema
@@ -94,12 +109,19 @@ def _columns(pa: Any, schema: Any) -> tuple[str, str]:
     return strings[0], lists[0]
 
 
-def _matrix(column: Any, number: int) -> Any:
+def _is_text(pa: Any, kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):  # as dataframes have categories
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _matrix(pa: Any, column: Any, number: int) -> Any:
     """Return a column of lists as float32 or float16, (n, d)."""
     if column.null_count:
         raise ValueError("its vectors have empty places")
     numbers = column.flatten().to_numpy(zero_copy_only=False)
-    if number and len(numbers) % number:
+    lengths = set(pa.compute.list_value_length(column).unique().to_pylist())
+    if len(lengths) > 1:
         raise ValueError("its vectors differ in their dimensions")
     rows = numbers.reshape(number, len(numbers) // number if number else 0)
     return rows if rows.dtype == np.float16 else rows.astype(np.float32)

@@ -83,18 +83,10 @@ def read(path: Path, repairs: Repairs) -> Vectors:
 
 
 def _ours(arrays: dict[str, NDArray[Any]]) -> Vectors:
-    rows, text, ends, order = (arrays.get(name) for name in ("vectors", "words", "ends", "order"))
-    words = StoredWords.checked(text, ends, order)
-    known = [arrays.get(name) for name in ("norms", "scales", "counts")]
-    if (
-        rows is None
-        or rows.ndim != 2
-        or not {len(words)} >= {len(rows), *(len(one) for one in known if one is not None)}
-    ):
-        raise ValueError("has arrays that do not belong together")
-    if rows.dtype.kind not in "fi" or (rows.dtype.kind == "i") != ("scales" in arrays):
-        raise ValueError(f"has vectors of {rows.dtype}")
-    return Vectors(words, rows, *known)
+    words = StoredWords.checked(arrays["words"], arrays["ends"], arrays.get("order"))
+    vectors = Vectors(words, arrays["vectors"], *(arrays.get(name) for name in ("norms", "scales", "counts")))
+    vectors.check_norms()
+    return vectors
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

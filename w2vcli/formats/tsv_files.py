@@ -14,11 +14,6 @@ from w2vcli.vectors import Rows, Vectors
 ENDING = ".metadata.tsv"
 
 
-def place(path: Path) -> Path:
-    """Return where the words of a file of vectors are."""
-    return path.with_name(path.stem + ENDING)
-
-
 def read(path: Path, repairs: Repairs) -> Vectors:
     """Read such a pair of files; of several columns of metadata the first is the word.
 
@@ -27,10 +22,10 @@ def read(path: Path, repairs: Repairs) -> Vectors:
         ValueError: when there are other things than numbers, or not as many words as vectors.
         OSError: when one of the two files cannot be read.
     """
-    words = word_lists.read(place(path), repairs)
+    words = word_lists.read(word_lists.place(path, ENDING), repairs)
     if words and "\t" in words[0]:  # then there is a header
         words = [line.partition("\t")[0] for line in words[1:]]
-    return word_lists.joined(words, _rows(path), place(path).name, repairs)
+    return word_lists.joined(words, _rows(path), word_lists.place(path, ENDING).name, repairs)
 
 
 def _rows(path: Path) -> Rows:
@@ -56,7 +51,7 @@ def write(path: Path, vectors: Vectors) -> None:
     Raises:
         OSError: when one of them cannot be written.
     """
-    with place(path).open("w", encoding="utf-8", newline="\n") as stream:
+    with word_lists.place(path, ENDING).open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(f"{word}\n" for word in vectors.words)
     form = "\t".join(["%.9g"] * vectors.dimensions) + "\n"
     with path.open("w", encoding="ascii", newline="\n") as stream:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli.formats.collecting import shown
+from w2vcli.formats.collecting import shown, sound
 from w2vcli.formats.repairs import Repairs
 from w2vcli.vectors import ListedWords, Vectors, Words
 
 ENDING = ".words.txt"
 
 
-def place(path: Path) -> Path:
+def place(path: Path, ending: str = ENDING) -> Path:
     """Return where the words of a file of vectors are."""
-    return path.with_name(path.stem + ENDING)
+    return path.with_name(path.stem + ending)
 
 
 def write(path: Path, words: Words) -> None:
@@ -69,16 +68,4 @@ def joined(words: list[str], rows: NDArray[Any], name: str, repairs: Repairs) ->
     """
     if len(words) != len(rows):
         raise ValueError(f"{name} has {len(words):,} words, but there are {len(rows):,} vectors")
-    wanted = np.ones(len(rows), dtype=bool)
-    numbers: dict[str, int] = {}
-    for number, word in enumerate(words):
-        if numbers.setdefault(word, number) != number:
-            wanted[number] = False
-            repairs.need(f"{name}, line {number + 1:,}", f"{word!r} is there a second time", "only the first kept")
-    vectors = Vectors(ListedWords(words), rows)
-    finite = np.concatenate([np.isfinite(block).all(axis=1) for block in vectors.in_blocks()] or [wanted])
-    for number in np.flatnonzero(~finite & wanted).tolist():
-        wanted[number] = False
-        where = f"{name}, line {number + 1:,}"
-        repairs.need(where, f"{words[number]!r} has numbers that are not finite", "left out")
-    return vectors if wanted.all() else vectors.only(np.flatnonzero(wanted))
+    return sound(Vectors(ListedWords(words), rows), repairs, f"{name}, line")
