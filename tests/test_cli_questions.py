@@ -49,7 +49,8 @@ def test_similar_in_all_formats(w2v: W2V, lee_run: Path) -> None:
     first = json.loads(lines[0])
     assert (first["query"], [row["word"] for row in first["neighbours"]]) == ("government", words)
     assert first["neighbours"][0]["similarity"] == pytest.approx(expected[0][1], abs=1e-6)
-    assert json.loads(lines[1])["query"] == "israel"
+    assert json.loads(lines[1]) == {"query": "", "neighbours": []}
+    assert json.loads(lines[2])["query"] == "israel"
 
 
 def test_unknown_words(w2v: W2V, lee_run: Path) -> None:
@@ -142,7 +143,9 @@ def test_odd_one_out(w2v: W2V, words: Path) -> None:
     assert found["odd"] == "woman"
     assert [row["word"] for row in found["words"]] == ["woman", "man", "king"]
     lines = w2v("odd-one-out", words, "--tsv", stdin="man king woman\nman x\n")
-    assert (rows_of(lines.out)[0], rows_of(lines.out)[1][0], lines.code) == (["word", "similarity"], "woman", 3)
+    assert (rows_of(lines.out)[0], rows_of(lines.out)[1][0], lines.code) == (["word", "similarity"], "woman", 2)
+    skipped = w2v("odd-one-out", words, "man", "king", "woman", "nowhere", "--oov", "skip")
+    assert (skipped.code, skipped.err) == (0, "nowhere: not in the vocabulary, left out\n")
     assert w2v("odd-one-out", words, "man", "king").code == 2
 
 
@@ -167,6 +170,44 @@ def test_approximate_neighbours(w2v: W2V, words: Path) -> None:
     for ask in (("similar", words, "king"), ("analogy", words, "man", "king", "woman")):
         assert w2v(*ask, "--approximate", "--tsv").out == w2v(*ask, "--tsv").out
     assert w2v("similar", words, "king", "--approximate", "--method", "3cosmul").code == 2
+
+
+def test_what_is_taken_for_unknown_words_is_said(w2v: W2V, words: Path) -> None:
+    near = w2v("similarity", words, "kinng", "queen", "--oov", "nearest-spelling")
+    assert (near.code, near.err) == (0, "kinng: taken as king\n")
+    near = w2v("similarity", words, "kinng", "queen", "--oov", "nearest-spelling", "--json")
+    assert json.loads(near.out) == {"a": "kinng", "b": "queen", "similarity": 0.5, "replaced": {"kinng": "king"}}
+    assert near.err == ""
+    left_out = w2v("vectors", words, "king + nowhere", "--oov", "skip")
+    assert left_out.out == "king + nowhere 1.0 0.0 1.0\n"
+    assert left_out.err == "nowhere: not in the vocabulary, left out\n"
+    left_out = w2v("similar", words, "king + nowhere", "--oov", "skip")
+    assert left_out.err == "nowhere: not in the vocabulary, left out\n"
+    assert w2v("vectors", words, "KING", "-i", "--tsv").err == "KING: taken as king\n"
+
+
+def test_a_model_on_standard_input(w2v: W2V, words: Path) -> None:
+    content = words.read_bytes()
+    assert w2v("similar", "-", "king", "-n", "1", "--tsv", stdin=content).out.endswith("king\tman\t0.707107\n")
+    for command in (
+        ("similar", "-"),
+        ("similarity", "-"),
+        ("info", "-"),
+        ("convert", "-", "-", "--to", "glove", "--json"),
+    ):
+        refused = w2v(*command, stdin=content)
+        assert (refused.code, refused.out, len(refused.error_lines)) == (2, "", 1)
+
+
+def test_odd_words_break_no_rows(w2v: W2V, tmp_path: Path) -> None:
+    """Tabs, ends of lines and a terminal's commands are shown, not sent; numbers that are none are null."""
+    vectors = KeyedVectors(2)
+    rows = {"a\tb": [1, 0], "c\nd": [1, 1], "\x1b[31m": [1, 2], "nan": [np.nan, 1]}
+    vectors.add_vectors(list(rows), np.array(list(rows.values()), dtype=np.float32))
+    vectors.save(str(tmp_path / "a.kv"))
+    found = w2v("similar", tmp_path / "a.kv", "a\tb", "--tsv").out.splitlines()
+    assert [line.split("\t")[:2] for line in found[1:]] == [[r"a\tb", r"c\nd"], [r"a\tb", r"\x1b[31m"]]
+    assert json.loads(w2v("similarity", tmp_path / "a.kv", "nan", "nan", "--json").out)["similarity"] is None
 
 
 # ---------------------------------------------------------------- line by line
@@ -214,6 +255,10 @@ def test_ctrl_c_is_said(lee_run: Path) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == b"w2v: error: interrupted\n"
+
+
+def test_a_byte_order_mark_alone_with_a_word(w2v: W2V, words: Path) -> None:
+    assert w2v("similar", words, "-n", "1", stdin=b"\xef\xbb\xbfking").code == 0
 
 
 # ---------------------------------------------------------------- at a prompt

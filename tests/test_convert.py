@@ -403,7 +403,7 @@ def test_repairs_are_counted(tmp_path: Path) -> None:
 
 def test_words_that_do_not_fit_their_vectors(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.eye(3, dtype=np.float32))
-    with pytest.raises(W2VError, match=r"a.npy: No such file|a.words.txt"):
+    with pytest.raises(W2VError, match=r"a.words.txt: No such file"):
         load(tmp_path / "a.npy")
     (tmp_path / "a.words.txt").write_text("a\nb\n")
     with pytest.raises(W2VError, match=r"a.words.txt has 2 words, but there are 3 vectors"):

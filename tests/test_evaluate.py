@@ -284,6 +284,16 @@ def test_differences_are_of_the_questions_that_both_know() -> None:
     assert chance.p == pytest.approx(2 * (2 / 3) ** 3, abs=0.03)
 
 
+def test_unknown_questions_that_are_wrong_are_compared_too() -> None:
+    """Of three questions one model knows two and answers one, the other knows one and answers none."""
+    known, others = np.array([True, True, False]), np.array([True, False, False])
+    values, none = np.array([1.0, 0.0, 0.0]), np.zeros(3)
+    for wrong, value, asked in ((True, 1 / 3, 3), (False, 1.0, 1)):
+        difference = Choices(known, values, wrong).difference(Choices(others, none, wrong))
+        assert difference is not None
+        assert (difference.value, difference.asked) == (pytest.approx(value), asked)
+
+
 def test_differences_of_correlations_have_the_same_draws() -> None:
     rng = np.random.default_rng(4)
     judged, everything = rng.normal(size=200), np.ones(200, dtype=np.bool_)

@@ -251,5 +251,5 @@ def test_files_that_are_no_models(tmp_path: Path, content: bytes, message: str) 
 def test_a_missing_side_file(model: Word2Vec, tmp_path: Path) -> None:
     model.wv.save(str(tmp_path / "a.kv"), separately=["vectors"])
     (tmp_path / "a.kv.vectors.npy").unlink()
-    with pytest.raises(W2VError, match=r"a.kv: No such file or directory"):
+    with pytest.raises(W2VError, match=r"a.kv.vectors.npy: No such file or directory"):
         load(tmp_path / "a.kv")

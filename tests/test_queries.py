@@ -151,13 +151,24 @@ def test_an_index_is_asked_in_the_vectors_stead(vectors: Vectors) -> None:
 
 def test_similarity_by_hand(vectors: Vectors) -> None:
     questions = Questions(vectors)
-    assert questions.similarity(parse("king"), parse("queen")) == pytest.approx(0.5)
-    assert questions.similarity(parse("king - man"), parse("Paris")) == pytest.approx(
+
+    def similarity(one: str, other: str) -> float:
+        return questions.similarity(*(questions.known(questions.expression(text)) for text in (one, other)))
+
+    assert similarity("king", "queen") == pytest.approx(0.5)
+    assert similarity("king - man", "Paris") == pytest.approx(
         -np.sqrt(0.5) / np.linalg.norm([np.sqrt(0.5) - 1, 0, np.sqrt(0.5)])
     )
-    assert questions.similarity(Expression(("new york",)), parse("king")) == 0
+    assert similarity("new york", "king") == 0
+
+
+def test_what_is_known_of_an_expression(vectors: Vectors) -> None:
+    near = Questions(vectors, Options(unknown="nearest-spelling")).known(parse("quen - man"))
+    assert (near.positive, near.negative, near.replaced) == ([3], [0], {"quen": "queen"})
+    skipping = Questions(vectors, Options(unknown="skip"))
+    assert skipping.known(parse("king + nowhere")).passed_over == ("nowhere",)
     with pytest.raises(UnknownWordError, match="nowhere: no word of it is in the vocabulary"):
-        Questions(vectors, Options(unknown="skip")).similarity(parse("nowhere"), parse("king"))
+        skipping.known(parse("nowhere"))
 
 
 def test_the_odd_one_is_gensims(lee_run: Path) -> None:
@@ -166,15 +177,14 @@ def test_the_odd_one_is_gensims(lee_run: Path) -> None:
     rng = np.random.default_rng(2)
     for _ in range(50):
         words = [theirs.index_to_key[number] for number in rng.choice(len(theirs), 5, replace=False)]
-        ranked = questions.odd_one_out(words)
+        ranked = questions.odd_one_out(questions.known(Expression(tuple(words))))
         scores = {word: score for score, word in theirs.rank_by_centrality(words, use_norm=True)}
         assert dict(ranked) == pytest.approx(scores, abs=1e-6)
         assert words_of(ranked)[0] == theirs.doesnt_match(words)
-    with pytest.raises(UnknownWordError, match="fewer than two"):
-        Questions(load(lee_run), Options(unknown="skip")).odd_one_out(["nowhere", "israel"])
 
 
 def test_the_vector_of_several_words_is_the_sum_of_their_unit_vectors(vectors: Vectors) -> None:
     questions = Questions(vectors)
-    assert questions.vector(parse("king")).tolist() == [1, 0, 1]
-    np.testing.assert_allclose(questions.vector(parse("king + man")), [1 + np.sqrt(0.5), 0, np.sqrt(0.5)], rtol=1e-6)
+    assert questions.vector(questions.known(parse("king"))).tolist() == [1, 0, 1]
+    total = questions.vector(questions.known(parse("king + man")))
+    np.testing.assert_allclose(total, [1 + np.sqrt(0.5), 0, np.sqrt(0.5)], rtol=1e-6)

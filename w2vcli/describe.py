@@ -12,10 +12,11 @@ import numpy as np
 
 from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
+from w2vcli.errors import ConfigError
 from w2vcli.model import file_of
 from w2vcli.queries import Questions
 from w2vcli.run_directory import Event, RunDirectory
-from w2vcli.sources import is_url
+from w2vcli.sources import STDIN, is_url
 from w2vcli.vectors import Vectors, norms_of
 
 _REMARKS = ("warning", "compile", "failed")
@@ -29,6 +30,8 @@ def describe(path: str | Path) -> dict[str, Any]:
     Raises:
         W2VError: when it is missing or not a model.
     """
+    if str(path) == STDIN:
+        raise ConfigError(["a model on standard input can be converted, but not described"])
     run = RunDirectory(path)
     if not is_url(path) and run.path.is_dir() and run.is_run():
         return _describe_run(run)

@@ -23,7 +23,7 @@ import numpy as np
 
 from w2vcli import outputs, resources
 from w2vcli.errors import ConfigError, NotHereError, W2VError
-from w2vcli.sources import is_url, translated
+from w2vcli.sources import STDIN, is_url, translated
 from w2vcli.vectors import Found, Ids, Rows, Vectors, unit_rows
 
 DTYPES = {"f32": 4, "f16": 2, "i8": 1}
@@ -140,7 +140,7 @@ def check(file: str, dtype: str = "f16") -> None:
     _check_usearch()
     if dtype not in DTYPES:
         raise ConfigError([f"--dtype: {dtype} is none of {', '.join(DTYPES)}"])
-    if is_url(file):
+    if is_url(file) or file == STDIN:
         raise W2VError(f"{file}: an index lies beside its model's file", "copy the model to this machine first")
     for path in _paths(file):
         outputs.check_folder(path)

@@ -62,9 +62,12 @@ def _downloaded(name: str, say: Callable[[str], None] | None) -> str:
     made = source.with_name(f"{name}.safetensors")
     if made.is_file():
         return str(made)
-    if say is not None:
-        say(f"{source}: read once, and kept as {made.name}")
-    vectors = formats.read_vectors(str(source), Repairs(str(source), allowed=True))
+    say = say or (lambda message: None)
+    say(f"{source}: read once, and kept as {made.name}")
+    repairs = Repairs(str(source), allowed=True)
+    vectors = formats.read_vectors(str(source), repairs)
     with outputs.atomic_siblings(made) as path:
         safetensors_files.write(path, vectors)
+    for line in repairs.made():
+        say(line)
     return str(made)

@@ -118,8 +118,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A question in numbers of words."""
+class Known:
+    """An expression in numbers of words.
+
+    Args:
+        positive: of the words to be near to.
+        negative: of those to be far from.
+        replaced: the words that were taken for ones that are not there.
+        passed_over: words that are not there and were left out.
+    """
 
     positive: list[int]
     negative: list[int]
@@ -173,7 +180,18 @@ class Questions:
             number = next(map(self.vectors.words.find, self._spellings.nearest(word, 1)), None)
         return number
 
-    def _known(self, expression: Expression) -> _Known:
+    def known(self, expression: Expression) -> Known:
+        """Return an expression in numbers of words.
+
+        Raises:
+            UnknownWordError: when a word is not there, and words are not to be left out; or when none is.
+        """
+        found = self._known(expression)
+        if not found.positive:
+            raise UnknownWordError(f"{expression}: no word of it is in the vocabulary")
+        return found
+
+    def _known(self, expression: Expression) -> Known:
         replaced: dict[str, str] = {}
         passed_over: list[str] = []
 
@@ -189,7 +207,7 @@ class Questions:
                     replaced[word] = taken
             return found
 
-        return _Known(numbers(expression.positive), numbers(expression.negative), replaced, tuple(passed_over))
+        return Known(numbers(expression.positive), numbers(expression.negative), replaced, tuple(passed_over))
 
     def expression(self, text: str) -> Expression:
         """Return what a line of text asks for: a word that is there, even if it has spaces, or an expression.
@@ -199,20 +217,13 @@ class Questions:
         """
         return Expression((text,)) if text in self.vectors.words else parse(text)
 
-    def vector(self, expression: Expression) -> Rows:
-        """Return the vector of a word, or of several the sum of their unit vectors, float32 (d,).
-
-        Raises:
-            UnknownWordError: when one of the words is not there.
-        """
-        known = self._known(expression)
-        if not known.positive:
-            raise UnknownWordError(f"{expression}: no word of it is in the vocabulary")
+    def vector(self, known: Known) -> Rows:
+        """Return the vector of a word, or of several the sum of their unit vectors, float32 (d,)."""
         if len(known.positive) == 1 and not known.negative:
             return np.asarray(self.vectors.take(np.array(known.positive))[0])
         return self._sum(known)
 
-    def _sum(self, known: _Known) -> Rows:
+    def _sum(self, known: Known) -> Rows:
         units = self.vectors.units(np.array([*known.positive, *known.negative], dtype=np.int64))
         signs = np.array([1] * len(known.positive) + [-1] * len(known.negative), dtype=np.float32)
         total: Rows = signs @ units
@@ -222,13 +233,13 @@ class Questions:
 
     def ask(self, expressions: Sequence[Expression]) -> list[Answer]:
         """Return the words nearest to each expression, its own words left out: all of them at once, in one search."""
-        known: list[_Known | UnknownWordError] = []
+        known: list[Known | UnknownWordError] = []
         for expression in expressions:
             try:
                 known.append(self._known(expression))
             except UnknownWordError as error:
                 known.append(error)
-        asked = [one for one in known if isinstance(one, _Known) and one.positive]
+        asked = [one for one in known if isinstance(one, Known) and one.positive]
         found = iter(self._search(asked) if asked else [])
         answers = []
         for one in known:
@@ -239,7 +250,7 @@ class Questions:
                 answers.append(Answer(neighbours, one.replaced, one.passed_over))
         return answers
 
-    def _search(self, asked: Sequence[_Known]) -> list[Found]:
+    def _search(self, asked: Sequence[Known]) -> list[Found]:
         number, among = self.options.number, self.options.among
         excluded = [self.vectors.words.find(word) for word in self.options.excluded]
         left_out = [[*one.positive, *one.negative, *(word for word in excluded if word is not None)] for one in asked]
@@ -257,25 +268,14 @@ class Questions:
             if threshold is None or score >= threshold
         ]
 
-    def similarity(self, one: Expression, other: Expression) -> float:
-        """Return the cosine similarity of two words or sums of words; 0 if one is of length 0.
-
-        Raises:
-            UnknownWordError: when a word is not there.
-        """
+    def similarity(self, one: Known, other: Known) -> float:
+        """Return the cosine similarity of two words or sums of words; 0 if one is of length 0."""
         first, second = self.vector(one), self.vector(other)
         lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
         return float(first @ second) / lengths if lengths else 0.0
 
-    def odd_one_out(self, words: Sequence[str]) -> Neighbours:
-        """Return words by their cosine similarity to the mean of all their unit vectors, the odd one first.
-
-        Raises:
-            UnknownWordError: when a word is not there; with `skip` when fewer than two are.
-        """
-        known = self._known(Expression(tuple(words)))
-        if len(known.positive) < 2:
-            raise UnknownWordError(f"{' '.join(words)}: fewer than two of these words are in the vocabulary")
+    def odd_one_out(self, known: Known) -> Neighbours:
+        """Return words by their cosine similarity to the mean of all their unit vectors, the odd one first."""
         ids: Ids = np.array(known.positive, dtype=np.int64)
         units = self.vectors.units(ids)
         mean = units.mean(axis=0)

@@ -211,12 +211,18 @@ def translated(name: str) -> Iterator[None]:
         raise W2VError(f"{shown}: cannot be decoded: {error}") from error
     except (OSError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise W2VError(f"{shown}: {reason}") from error
+        raise W2VError(f"{_other_file(name, error) or shown}: {reason}") from error
     except Exception as error:
         known = type(error).__name__ in ("LZMAError", "ZstdError")  # only importable where the library is
         if isinstance(error, W2VError) or not (known or is_url(name)):  # the libraries of URLs raise what they like
             raise
         raise W2VError(f"{shown}: {' '.join(str(error).split())}") from error
+
+
+def _other_file(name: str, error: Exception) -> str | None:
+    """Return the name of the file that an error is about, if that is one beside the file that was named."""
+    other = getattr(error, "filename", None)
+    return other if isinstance(other, str) and Path(other).parent == Path(name).parent else None
 
 
 def _missing_extra(name: str, error: Exception) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2vcli.cli.output import error_line, note
+from w2vcli.errors import ConfigError
 
 if TYPE_CHECKING:
     from w2vcli.queries import Questions
 
+_PROMPT = "word> "
 _MOST_AT_ONCE = 512
 _COMPLETIONS = 200
 _REMEMBERED = 1000
@@ -23,14 +26,38 @@ _HELP = (
 )
 
 
-def batches(arguments: Sequence[str] | None, questions: Questions) -> Iterator[list[str]]:
-    """Yield what is asked, as many questions at once as are there: whoever waits for an answer gets it at once."""
+def batches(arguments: Sequence[str] | None, questions: Questions, keep_empty: bool = False) -> Iterator[list[str]]:
+    """Yield what is asked, as many questions at once as are there: whoever waits for an answer gets it at once.
+
+    Args:
+        arguments: of the command.
+        questions: what a prompt changes, and where it finds words.
+        keep_empty: yield empty lines of standard input, too.
+    """
     if arguments:
         yield list(arguments)
     elif at_prompt(arguments):
         yield from ([line] for line in _Prompt(questions))
     else:
-        yield from _piped()
+        yield from ([line for line in lines if line or keep_empty] for lines in _piped())
+
+
+def tell_of_unknown(replaced: Mapping[str, str], passed_over: Sequence[str]) -> None:
+    """Say what was done about words that are not in the vocabulary."""
+    for word, taken in replaced.items():
+        note(f"{word}: taken as {taken}")
+    for word in passed_over:
+        note(f"{word}: not in the vocabulary, left out")
+
+
+def check_model(model: str, arguments: Sequence[str] | None) -> None:
+    """Make sure that standard input is not to be both the model and the questions.
+
+    Raises:
+        ConfigError: when it is.
+    """
+    if model == "-" and not arguments:
+        raise ConfigError(["with the model on standard input, the words must be arguments"])
 
 
 def at_prompt(arguments: Sequence[str] | None) -> bool:
@@ -39,18 +66,20 @@ def at_prompt(arguments: Sequence[str] | None) -> bool:
 
 
 def _piped() -> Iterator[list[str]]:
-    """Yield the lines that have come, without the empty ones; waits only when there are none."""
+    """Yield the lines that have come; waits only when there are none."""
     rest, first = b"", True
     while piece := sys.stdin.buffer.read1(1 << 16):  # type: ignore[union-attr]
-        *lines, rest = (rest + piece).split(b"\n")
-        if first and lines:
-            lines[0], first = lines[0].removeprefix(b"\xef\xbb\xbf"), False
+        rest += piece
+        if first and len(rest) >= len(BOM_UTF8):
+            rest, first = rest.removeprefix(BOM_UTF8), False
+        *lines, rest = rest.split(b"\n")
         yield from _decoded(lines)
-    yield from _decoded([rest])
+    if rest:
+        yield from _decoded([rest])
 
 
 def _decoded(lines: Sequence[bytes]) -> Iterator[list[str]]:
-    texts = [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+    texts = [line.decode("utf-8", "replace").strip() for line in lines]
     for start in range(0, len(texts), _MOST_AT_ONCE):
         yield texts[start : start + _MOST_AT_ONCE]
 
@@ -76,9 +105,12 @@ class _Prompt:
 
     def _line(self) -> str | None:
         try:
-            return input("word> ").strip()
+            if sys.stdout.isatty():
+                return input(_PROMPT).strip()
+            print(_PROMPT, end="", file=sys.stderr, flush=True)  # the answers go elsewhere, and only they
+            return input().strip()
         except EOFError:
-            print()
+            note("")
             return None
 
     def _complete_words(self) -> None:

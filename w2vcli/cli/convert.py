@@ -8,6 +8,7 @@ import typer
 
 from w2vcli.cli.options import Json, Quiet
 from w2vcli.cli.output import note, print_json
+from w2vcli.errors import ConfigError
 
 
 def convert(
@@ -48,6 +49,8 @@ def convert(
     from w2vcli.convert import Choice
     from w2vcli.convert import convert as write
 
+    if as_json and destination == "-":
+        raise ConfigError(["--json: standard output is for the vectors, as DST is -"])
     done = write(source, destination, to, Choice(top, words, normalize, dtype, repair), note)
     for remark in done.remarks:
         note(remark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from w2vcli.errors import ConfigError
 
 Row = Sequence[Any]
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")  # tabs and line ends, which would break rows, and a terminal's commands
 
 
 class Format(Enum):
@@ -46,8 +49,12 @@ def note(message: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON value on a line of its own."""
-    print(json.dumps(data, ensure_ascii=False), flush=True)
+    """Print one JSON value on a line of its own; a number that is none is null."""
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(json.loads(json.dumps(data), parse_constant=lambda name: None), ensure_ascii=False)
+    print(text, flush=True)
 
 
 def print_tsv(rows: Iterable[Row]) -> None:
@@ -79,7 +86,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None else _CONTROLS.sub(lambda found: repr(found[0])[1:-1], str(value))
 
 
 def _shown(value: Any) -> str:

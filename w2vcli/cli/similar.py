@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2vcli.cli.asking import at_prompt, batches
+from w2vcli.cli.asking import at_prompt, batches, check_model, tell_of_unknown
 from w2vcli.cli.options import (
     Approximate,
     Exclude,
@@ -59,6 +59,7 @@ def similar(
 
     form = format_of(as_json, as_tsv)
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
+    check_model(model, words)
     questions = _questions(model, options, approximate)
     if words and {"+", "-"} & set(words):
         words = [" ".join(words)]
@@ -100,6 +101,7 @@ def analogy(
     for text in arguments or ():
         parse_analogy(text)  # before the model is opened
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
+    check_model(model, arguments)
     questions = _questions(model, options, approximate)
     _answer(
         questions,
@@ -113,13 +115,16 @@ def _questions(model: str, options: Options, approximate: bool) -> Questions:
     from w2vcli.model import file_of, load
     from w2vcli.queries import Questions
 
-    if not approximate:
-        return Questions(load(model, say=note), options)
-    if options.method != "3cosadd":
+    if approximate and options.method != "3cosadd":
         raise ConfigError(["--approximate: an index knows no products of similarities; leave out --method"])
+    vectors = load(model, say=note)
+    for word in options.excluded:
+        if word not in vectors.words:
+            note(f"--exclude {word}: not in the vocabulary")
+    if not approximate:
+        return Questions(vectors, options)
     from w2vcli.index import open_index
 
-    vectors = load(model, say=note)
     return Questions(vectors, options, open_index(file_of(model), vectors))
 
 
@@ -132,7 +137,7 @@ def _answer(
         typer.Exit: at the end, if something could not be answered and nobody was at a prompt to see it.
     """
     failed: W2VError | None = None
-    for batch in batches(arguments, questions):
+    for batch in batches(arguments, questions, keep_empty=printer.form is Format.JSON):
         for query, answer in _answers(questions, batch, parse):
             printer.show(query, answer, questions.options)
             failed = failed or answer.error
@@ -146,15 +151,18 @@ def _answers(
     """Yield what was asked, as it was understood, and the answer."""
     from w2vcli.queries import Answer
 
-    parsed: list[Expression | ConfigError] = []
+    parsed: list[Expression | ConfigError | None] = []
     for text in batch:
         try:
-            parsed.append(parse(text))
+            parsed.append(parse(text) if text else None)
         except ConfigError as error:
             parsed.append(error)
-    found = iter(questions.ask([one for one in parsed if not isinstance(one, ConfigError)]))
+    found = iter(questions.ask([one for one in parsed if one is not None and not isinstance(one, ConfigError)]))
     for text, one in zip(batch, parsed, strict=True):
-        yield (text, Answer(error=one)) if isinstance(one, ConfigError) else (str(one), next(found))
+        if one is None:
+            yield text, Answer()  # to an empty line, which is answered as well
+        else:
+            yield (text, Answer(error=one)) if isinstance(one, ConfigError) else (str(one), next(found))
 
 
 class _Printer:
@@ -179,10 +187,7 @@ class _Printer:
         if self.form is Format.JSON:
             print_json(_as_json(query, answer, score, about))
             return
-        for word, taken in answer.replaced.items():
-            note(f"{word}: taken as {taken}")
-        for word in answer.passed_over:
-            note(f"{word}: not in the vocabulary, left out")
+        tell_of_unknown(answer.replaced, answer.passed_over)
         if self.form is Format.TSV:
             header = [("query", "word", score)] if self._header_due else []
             print_tsv([*header, *((query, word, similarity) for word, similarity in answer.neighbours)])

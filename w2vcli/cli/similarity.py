@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2vcli.cli.asking import at_prompt, batches
+from w2vcli.cli.asking import at_prompt, batches, check_model, tell_of_unknown
 from w2vcli.cli.options import IgnoreCase, Json, Model, Oov, Tsv
 from w2vcli.cli.output import Format, Row, error_line, format_of, note, print_json, print_table, print_tsv
 from w2vcli.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
-    from w2vcli.queries import Questions
+    from w2vcli.queries import Known, Questions
 
 Asked = tuple[dict[str, Any], list[Row]]
 """An answer, as JSON and as rows."""
@@ -41,15 +41,15 @@ def similarity(
     form = format_of(as_json, as_tsv)
     if words and len(words) < 2:
         raise ConfigError(["a similarity has two words, as in: w2v similarity MODEL king queen"])
-    questions = _questions(model, oov, ignore_case)
+    questions = _questions(model, words, oov, ignore_case)
 
     def ask(line: str) -> Asked:
         pair = line.split("\t") if "\t" in line else line.split()
         if len(pair) != 2:
             raise ConfigError([f"{line}: not two words"])
-        one, other = (questions.expression(word.strip()) for word in pair)
-        score = questions.similarity(one, other)
-        return {"a": str(one), "b": str(other), "similarity": round(score, 6)}, [(str(one), str(other), score)]
+        (one, first), (other, second) = (_understood(questions, word.strip(), form) for word in pair)
+        score = questions.similarity(first, second)
+        return {"a": one, "b": other, "similarity": round(score, 6)} | _as_json(first, second), [(one, other, score)]
 
     lines = ["\t".join(pair) for pair in combinations(words, 2)] if words else None
     _answer(questions, lines, ask, ("a", "b", "similarity"), form)
@@ -76,12 +76,19 @@ def odd_one_out(
     form = format_of(as_json, as_tsv)
     if words and len(words) < 3:
         raise ConfigError(["one can only be odd among three words or more"])
-    questions = _questions(model, oov, ignore_case)
+    from w2vcli.queries import Expression
+
+    questions = _questions(model, words, oov, ignore_case)
 
     def ask(line: str) -> Asked:
-        ranked = questions.odd_one_out(line.split("\t") if "\t" in line else line.split())
+        several = tuple(line.split("\t") if "\t" in line else line.split())
+        if len(several) < 3:
+            raise ConfigError([f"{line}: one can only be odd among three words or more"])
+        known = questions.known(Expression(several))
+        _tell(known, form)
+        ranked = questions.odd_one_out(known)
         found = [{"word": word, "similarity": round(score, 6)} for word, score in ranked]
-        return {"odd": ranked[0][0], "words": found}, list(ranked)
+        return {"odd": ranked[0][0], "words": found} | _as_json(known), list(ranked)
 
     _answer(questions, ["\t".join(words)] if words else None, ask, ("word", "similarity"), form)
 
@@ -106,26 +113,48 @@ def vectors(
     vectors.
     """
     form = format_of(as_json, as_tsv)
-    questions = _questions(model, oov, ignore_case)
+    questions = _questions(model, words, oov, ignore_case)
 
     def ask(text: str) -> Asked:
         from w2vcli.vectors import unit_rows
 
-        expression = questions.expression(text)
-        vector = questions.vector(expression)
+        shown, known = _understood(questions, text, form)
+        vector = questions.vector(known)
         numbers = (unit_rows(vector[None])[0] if normalize else vector).astype(str).tolist()
         if form is Format.TABLE:
-            print(expression, *numbers, flush=True)
-        return {"word": str(expression), "vector": list(map(float, numbers))}, [(str(expression), *numbers)]
+            print(shown, *numbers, flush=True)
+        return {"word": shown, "vector": list(map(float, numbers))} | _as_json(known), [(shown, *numbers)]
 
     _answer(questions, words, ask, None, form)
 
 
-def _questions(model: str, oov: Any, ignore_case: bool) -> Questions:
+def _questions(model: str, words: Sequence[str] | None, oov: Any, ignore_case: bool) -> Questions:
     from w2vcli.model import load
     from w2vcli.queries import Options, Questions
 
+    check_model(model, words)
     return Questions(load(model, say=note), Options(unknown=oov, ignore_case=ignore_case))
+
+
+def _understood(questions: Questions, text: str, form: Format) -> tuple[str, Known]:
+    """Return what was asked for, as text and in numbers of words; say what was taken for it."""
+    expression = questions.expression(text)
+    known = questions.known(expression)
+    _tell(known, form)
+    return str(expression), known
+
+
+def _tell(known: Known, form: Format) -> None:
+    """Say on stderr what was taken for unknown words, unless it is said in JSON."""
+    if form is not Format.JSON:
+        tell_of_unknown(known.replaced, known.passed_over)
+
+
+def _as_json(*known: Known) -> dict[str, Any]:
+    """Return what was taken for unknown words, as JSON has it."""
+    replaced = {word: taken for one in known for word, taken in one.replaced.items()}
+    passed_over = [word for one in known for word in one.passed_over]
+    return {name: value for name, value in (("replaced", replaced), ("unknown", passed_over)) if value}
 
 
 def _answer(
@@ -142,11 +171,11 @@ def _answer(
     """
     failed: W2VError | None = None
     header = [columns] if columns and form is Format.TSV else []
-    for batch in batches(arguments, questions):
+    for batch in batches(arguments, questions, keep_empty=form is Format.JSON):
         rows: list[Row] = []
         for line in batch:
             try:
-                answer, found = ask(line)
+                answer, found = ask(line) if line else ({"query": ""}, [])
             except W2VError as error:
                 error_line(str(error))
                 failed, answer, found = failed or error, {"query": line, "error": str(error)}, []

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _DRAWS = 5_000
-_DRAWS_AT_ONCE = 250
+_LEAST_DRAWS, _MOST_DRAWN = 1_000, 50_000_000  # of very many questions fewer draws are enough
+_AT_ONCE = 250_000  # questions drawn
 _SEED = 1
 
 
@@ -46,10 +47,12 @@ def rank_correlations(one: Floats, other: Floats) -> Floats:
 def _drawn(number: int) -> Iterator[Floats]:
     """Yield how often each question is in each draw, (some draws, n)."""
     rng = np.random.default_rng(_SEED)
-    for _ in range(0, _DRAWS, _DRAWS_AT_ONCE):
-        drawn = rng.integers(0, number, (_DRAWS_AT_ONCE, number)) + number * np.arange(_DRAWS_AT_ONCE)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=_DRAWS_AT_ONCE * number)
-        yield times.reshape(_DRAWS_AT_ONCE, number).astype(np.float64)
+    draws = min(_DRAWS, max(_LEAST_DRAWS, _MOST_DRAWN // number))
+    at_once = max(1, _AT_ONCE // number)
+    for first in range(0, draws, at_once):
+        some = min(at_once, draws - first)
+        drawn = rng.integers(0, number, (some, number)) + number * np.arange(some)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=some * number).reshape(some, number).astype(np.float64)
 
 
 def _ranks(values: Floats) -> Callable[[Floats], Floats]:
