@@ -143,7 +143,8 @@ def test_odd_one_out(w2v: W2V, words: Path) -> None:
     assert found["odd"] == "woman"
     assert [row["word"] for row in found["words"]] == ["woman", "man", "king"]
     lines = w2v("odd-one-out", words, "--tsv", stdin="man king woman\nman x\n")
-    assert (rows_of(lines.out)[0], rows_of(lines.out)[1][0], lines.code) == (["word", "similarity"], "woman", 2)
+    assert rows_of(lines.out)[0] == ["query", "word", "similarity"]
+    assert (rows_of(lines.out)[1][:2], lines.code) == (["man king woman", "woman"], 2)
     skipped = w2v("odd-one-out", words, "man", "king", "woman", "nowhere", "--oov", "skip")
     assert (skipped.code, skipped.err) == (0, "nowhere: not in the vocabulary, left out\n")
     assert w2v("odd-one-out", words, "man", "king").code == 2
@@ -279,10 +280,11 @@ def test_commands_and_completion_at_the_prompt(words: Path, tmp_path: Path) -> N
     typed = [b":n 1\n", b":method 3cosmul\n", b":n x\n", b"qu\t\n", b":help\n", b"\x04"]
     code, screen = at_terminal(typed, "analogy", words, XDG_STATE_HOME=place)
     assert code == 0
-    assert ":n x: not a command" in screen
+    assert ":n x: not a value of :n" in screen
     assert ":restrict-vocab" in screen
     assert "an analogy has three words" in screen
     code, screen = at_terminal([b":n 1\n", b"qu\t\n", b"\x04"], "similar", words, XDG_STATE_HOME=place)
     assert (code, "new" in screen, "king" in screen) == (0, True, False)
-    code, screen = at_terminal([b"\x1b[A\n", b"\x04"], "similarity", words, XDG_STATE_HOME=place)
-    assert (code, "queen: not two words" in screen) == (0, True)
+    code, screen = at_terminal([b"\x1b[A\n", b":n 1\n", b":q\n", b"king\n"], "similarity", words, XDG_STATE_HOME=place)
+    assert (code, "queen: not two words" in screen, ":n 1: not a command" in screen) == (0, True, True)
+    assert "two words; :help says more" in screen

@@ -322,6 +322,8 @@ WRONG: list[tuple[bytes, str, str, list[str]]] = [
     (b"3 2\na 1 2\nb 3 4\n", "its end: only 2 of the 3 words that its header claims", "counted anew", ["a", "b"]),
     (b"1 2\na 1 2\nb 3 4\n", "its header: claims 1 words, but there are 2", "counted anew", ["a", "b"]),
     (b"a 1 2\nb 3 4\nb 3 4\n", "line 3: 'b' is there a second time", "only the first kept", ["a", "b"]),
+    (b"\xef\xbb\xbf1 2\na 1 2\nb 3 4\n", "its header: claims 1 words", "counted anew", ["a", "b"]),
+    (b"new york 0 1\na 1 0\nb 3 4\n", "line 1: 'new york' has a space", "words with spaces", ["new york", "a", "b"]),
     (b"2 1\na \0\0\x80\x3fa \0\0\x80\x3f", "byte 10: 'a' is there a second time", "only the first kept", ["a"]),
     (b"2 1\na \0\0\x80\x3fb \0\0\x80\x7f", "byte 10: 'b' has numbers that are not finite", "left out", ["a"]),
     (b"2 1\na \0\0\x80\x3fb \0\0", "byte 10: ends after 1 of the 2 words", "counted anew", ["a"]),
@@ -388,6 +390,20 @@ def test_parquet_of_odd_columns(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"word": ["a", "b"], "vector": [[1.0, 2, 3], [9.0]]}), tmp_path / "a.parquet")
     with pytest.raises(W2VError, match="its vectors differ in their dimensions"):
         load(tmp_path / "a.parquet")
+
+
+def test_nothing_is_not_written(tmp_path: Path) -> None:
+    """Numbers with commas, say: what is left after all repairs is nothing, and a good file stays."""
+    (tmp_path / "a.vec").write_bytes(b"2 2\na 1,0 0,5\nb 0,1 2,0\n")
+    (tmp_path / "b.vec").write_bytes(b"1 2\na 1 2\n")
+    with pytest.raises(W2VError, match="line 2: not a word and 2 numbers, but 'a 1,0 0,5'"):
+        convert(str(tmp_path / "a.vec"), str(tmp_path / "b.vec"))
+    with pytest.raises(W2VError, match=r"a.vec: has no words|nothing of it is left"):
+        convert(str(tmp_path / "a.vec"), str(tmp_path / "b.vec"), choice=Choice(repair=True))
+    (tmp_path / "words").write_text("nowhere\n")
+    with pytest.raises(W2VError, match="nothing of it is left to write"):
+        convert(str(tmp_path / "b.vec"), str(tmp_path / "c.vec"), choice=Choice(words=str(tmp_path / "words")))
+    assert (tmp_path / "b.vec").read_bytes() == b"1 2\na 1 2\n"
 
 
 def test_repairs_are_counted(tmp_path: Path) -> None:

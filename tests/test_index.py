@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -308,3 +311,19 @@ def test_the_command(lee: Path, lee_run: Path, tmp_path: Path, w2v: W2V) -> None
     assert (wrong.code, wrong.error_lines) == (2, ["w2v: error: --dtype: f61 is none of f32, f16, i8"])
     again = w2v("train", lee, "-o", run, "--set", "word2vec.workers=1", "--set", "word2vec.epochs=2")
     assert again.code == 0 and "up to date" in again.err
+
+
+def test_an_interruption_is_one(vectors: Vectors, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """usearch itself would make an error of its own of a signal."""
+    from usearch.index import Index as Graph
+
+    add = Graph.add
+
+    def interrupted(self: Graph, *arguments: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return add(self, *arguments, **options)
+
+    monkeypatch.setattr(Graph, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        index.build(vectors, file)
+    assert not list(Path(file).parent.iterdir())

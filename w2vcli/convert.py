@@ -96,6 +96,8 @@ def convert(
     repairs = Repairs(source, choice.repair)
     original = load(source, repairs, say)
     chosen, remarks = _chosen(sound(original, repairs), choice)
+    if not len(chosen):
+        raise W2VError(f"{source}: nothing of it is left to write" if len(original) else f"{source}: has no words")
     chosen, more = _fitting(chosen, name, destination, choice.repair)
     converted = _cast(chosen, choice.dtype or _kept_dtype(chosen, FORMATS[name]))
     _write(destination, FORMATS[name], converted)

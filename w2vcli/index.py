@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from w2vcli import outputs, resources
+from w2vcli.background import Background
 from w2vcli.errors import ConfigError, NotHereError, W2VError
 from w2vcli.sources import STDIN, is_url, translated
 from w2vcli.vectors import Found, Ids, Rows, Vectors, unit_rows
@@ -209,11 +210,22 @@ def _graph_of(vectors: Vectors, dtype: str, progress: Callable[[int, int], None]
         units = vectors.units(slice(first, first + _PIECE))
         usable = np.flatnonzero(np.isfinite(units).all(axis=1) & units.any(axis=1))
         if len(usable):
-            graph.add(usable + first, units[usable], threads=resources.usable_cores())
+            _add(graph, usable + first, units[usable])
         indexed.append(usable + first)
         if progress:
             progress(min(first + _PIECE, len(vectors)), len(vectors))
     return graph, np.concatenate(indexed) if indexed else np.zeros(0, dtype=np.int64)
+
+
+def _add(graph: Any, numbers: Ids, units: Rows) -> None:
+    """Add words in a thread: usearch makes an error of its own of a signal, which is to end the program otherwise."""
+    adding = Background(lambda: graph.add(numbers, units, threads=resources.usable_cores()))
+    adding.start()
+    try:
+        adding.wait()
+    except BaseException:
+        adding.wait()  # the graph must not be taken away from it
+        raise
 
 
 def _measure(index: Index, vectors: Vectors, indexed: Ids) -> dict[str, Any]:

@@ -17,6 +17,8 @@ Neighbours = list[tuple[str, float]]
 Method = Literal["3cosadd", "3cosmul"]
 Unknown = Literal["fail", "skip", "nearest-spelling"]
 
+_LONGEST_SHOWN = 60  # letters of a word in a message
+
 METHODS: tuple[Method, ...] = get_args(Method)
 FORMULAS: dict[Method, str] = {"3cosadd": "3CosAdd", "3cosmul": "3CosMul"}
 UNKNOWN: tuple[Unknown, ...] = get_args(Unknown)
@@ -168,9 +170,9 @@ class Questions:
         number = self._find(word)
         if number is not None:
             return number
-        close = self._spellings.nearest(word)
+        close = self._spellings.nearest(word) if word.strip() and len(word) <= _LONGEST_SHOWN else []
         hint = f"did you mean {' or '.join(close)}?" if close else None
-        raise UnknownWordError(f"{word}: not in the vocabulary", hint)
+        raise UnknownWordError(f"{_shown(word)}: not in the vocabulary", hint)
 
     def _find(self, word: str) -> int | None:
         number = self.vectors.words.find(word)
@@ -282,6 +284,13 @@ class Questions:
         scores = units @ (mean / (np.linalg.norm(mean) or 1))
         order = np.argsort(scores, kind="stable")
         return [(self.vectors.words[int(ids[place])], float(scores[place])) for place in order]
+
+
+def _shown(word: str) -> str:
+    """Return a word for a message, in quotation marks if it is blank, and cut if it is very long."""
+    if len(word) > _LONGEST_SHOWN:
+        return f"{word[:_LONGEST_SHOWN]}…"
+    return word if word.strip() else repr(word)
 
 
 def neighbours(vectors: Vectors, asked: str, number: int = 10, **options: Any) -> Neighbours:

@@ -20,24 +20,30 @@ _PROMPT = "word> "
 _MOST_AT_ONCE = 512
 _COMPLETIONS = 200
 _REMEMBERED = 1000
-_HELP = (
-    "a word, or words with + and - between them; Tab completes a word, the arrows bring back earlier lines\n"
-    ":n 20   :method 3cosmul   :restrict-vocab 30000   :threshold 0.5   :oov skip   and off to end one; Ctrl-D leaves"
-)
+_HELP = "Tab completes a word, the arrows bring back earlier lines; :oov skip, fail or nearest-spelling; :q leaves"
+_HELP_TO_SEARCH = ":n 20   :method 3cosmul   :restrict-vocab 30000   :threshold 0.5   (off ends the last two)"
 
 
-def batches(arguments: Sequence[str] | None, questions: Questions, keep_empty: bool = False) -> Iterator[list[str]]:
+def batches(
+    arguments: Sequence[str] | None,
+    questions: Questions,
+    wanted: str,
+    searches: bool = False,
+    keep_empty: bool = False,
+) -> Iterator[list[str]]:
     """Yield what is asked, as many questions at once as are there: whoever waits for an answer gets it at once.
 
     Args:
         arguments: of the command.
         questions: what a prompt changes, and where it finds words.
+        wanted: what a line is to be, for a person.
+        searches: whether the nearest words are looked for, so that a prompt can change how.
         keep_empty: yield empty lines of standard input, too.
     """
     if arguments:
         yield list(arguments)
     elif at_prompt(arguments):
-        yield from ([line] for line in _Prompt(questions))
+        yield from ([line] for line in _Prompt(questions, wanted, searches))
     else:
         yield from ([line for line in lines if line or keep_empty] for lines in _piped())
 
@@ -87,15 +93,16 @@ def _decoded(lines: Sequence[bytes]) -> Iterator[list[str]]:
 class _Prompt:
     """Asks a person for lines; those that begin with a colon change how the next are answered."""
 
-    def __init__(self, questions: Questions) -> None:
-        self._questions = questions
+    def __init__(self, questions: Questions, wanted: str, searches: bool) -> None:
+        self._questions, self._wanted, self._searches = questions, wanted, searches
 
     def __iter__(self) -> Iterator[str]:
         with_history = _History()
         self._complete_words()
-        note("word, or words with + and - between them; :help says more")
+        note(f"{self._wanted}; :help says more")
         try:
-            while (line := self._line()) is not None:
+            while (line := self._line()) not in (None, ":q", ":quit"):
+                assert line is not None
                 if line.startswith(":") and line not in self._questions.vectors.words:
                     self._command(line)
                 elif line:
@@ -131,34 +138,34 @@ class _Prompt:
     def _command(self, line: str) -> None:
         name, _, value = line[1:].partition(" ")
         if name in ("h", "help", "?"):
-            note(_HELP)
+            note(f"{_HELP}\n{_HELP_TO_SEARCH}" if self._searches else _HELP)
             return
-        try:
-            change = _change(name, value.strip())
-        except (KeyError, ValueError):
+        commands = _commands(self._searches)
+        if name not in commands:
             error_line(f"{line}: not a command; :help shows them")
+            return
+        option, read = commands[name]
+        try:
+            change: dict[str, Any] = {option: read(value.strip())}
+        except ValueError:
+            error_line(f"{line}: not a value of :{name}; :help shows examples")
             return
         self._questions.options = dataclasses.replace(self._questions.options, **change)
 
 
-def _change(name: str, value: str) -> dict[str, Any]:
-    """Return the option that a command names, and its value.
-
-    Raises:
-        KeyError: when there is no such command.
-        ValueError: when it has no such value.
-    """
+def _commands(searches: bool) -> dict[str, tuple[str, Callable[[str], Any]]]:
+    """Return what there is to change at a prompt: the option, and what reads its value."""
     from w2vcli.queries import METHODS, UNKNOWN
 
-    known: dict[str, tuple[str, Callable[[str], Any]]] = {
-        "n": ("number", _positive),
-        "method": ("method", _one_of(METHODS)),
-        "restrict-vocab": ("among", _or_off(_positive)),
-        "threshold": ("threshold", _or_off(float)),
-        "oov": ("unknown", _one_of(UNKNOWN)),
-    }
-    option, read = known[name]
-    return {option: read(value)}
+    commands: dict[str, tuple[str, Callable[[str], Any]]] = {"oov": ("unknown", _one_of(UNKNOWN))}
+    if searches:
+        commands |= {
+            "n": ("number", _positive),
+            "method": ("method", _one_of(METHODS)),
+            "restrict-vocab": ("among", _or_off(_positive)),
+            "threshold": ("threshold", _or_off(float)),
+        }
+    return commands
 
 
 def _positive(value: str) -> int:

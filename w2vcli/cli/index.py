@@ -40,6 +40,7 @@ def index(
         report = indexes.build(vectors, file, dtype, lambda done, total: line.update(done, total, f"{done:,} words"))
     if as_json:
         print_json({"model": file, **asdict(report)})
+    if as_json or quiet:
         return
     rows = [
         ("model", file),

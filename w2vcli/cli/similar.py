@@ -63,7 +63,8 @@ def similar(
     questions = _questions(model, options, approximate)
     if words and {"+", "-"} & set(words):
         words = [" ".join(words)]
-    _answer(questions, words, questions.expression, _Printer(form))
+    wanted = "a word, or words with + and - between them"
+    _answer(questions, words, wanted, questions.expression, _Printer(form))
 
 
 def analogy(
@@ -106,6 +107,7 @@ def analogy(
     _answer(
         questions,
         arguments,
+        "three words, as man king woman, or words with + and - between them",
         parse_analogy,
         _Printer(form, lambda options: {"formula": FORMULAS[options.method]}),
     )
@@ -129,15 +131,19 @@ def _questions(model: str, options: Options, approximate: bool) -> Questions:
 
 
 def _answer(
-    questions: Questions, arguments: Sequence[str] | None, parse: Callable[[str], Expression], printer: _Printer
+    questions: Questions,
+    arguments: Sequence[str] | None,
+    wanted: str,
+    parse: Callable[[str], Expression],
+    printer: _Printer,
 ) -> None:
-    """Answer all that is asked, in its order.
+    """Answer all that is asked, in its order; `wanted`: what a line is to be.
 
     Raises:
         typer.Exit: at the end, if something could not be answered and nobody was at a prompt to see it.
     """
     failed: W2VError | None = None
-    for batch in batches(arguments, questions, keep_empty=printer.form is Format.JSON):
+    for batch in batches(arguments, questions, wanted, True, printer.form is Format.JSON):
         for query, answer in _answers(questions, batch, parse):
             printer.show(query, answer, questions.options)
             failed = failed or answer.error

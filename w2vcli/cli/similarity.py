@@ -52,7 +52,7 @@ def similarity(
         return {"a": one, "b": other, "similarity": round(score, 6)} | _as_json(first, second), [(one, other, score)]
 
     lines = ["\t".join(pair) for pair in combinations(words, 2)] if words else None
-    _answer(questions, lines, ask, ("a", "b", "similarity"), form)
+    _answer(questions, lines, "two words", ask, ("a", "b", "similarity"), form)
 
 
 def odd_one_out(
@@ -88,9 +88,12 @@ def odd_one_out(
         _tell(known, form)
         ranked = questions.odd_one_out(known)
         found = [{"word": word, "similarity": round(score, 6)} for word, score in ranked]
-        return {"odd": ranked[0][0], "words": found} | _as_json(known), list(ranked)
+        asked = " ".join(several)
+        rows: list[Row] = [(asked, *row) if form is Format.TSV else row for row in ranked]
+        return {"query": asked, "odd": ranked[0][0], "words": found} | _as_json(known), rows
 
-    _answer(questions, ["\t".join(words)] if words else None, ask, ("word", "similarity"), form)
+    columns = ("query", "word", "similarity") if form is Format.TSV else ("word", "similarity")
+    _answer(questions, ["\t".join(words)] if words else None, "three words or more", ask, columns, form)
 
 
 def vectors(
@@ -125,7 +128,7 @@ def vectors(
             print(shown, *numbers, flush=True)
         return {"word": shown, "vector": list(map(float, numbers))} | _as_json(known), [(shown, *numbers)]
 
-    _answer(questions, words, ask, None, form)
+    _answer(questions, words, "a word, or words with + and - between them", ask, None, form)
 
 
 def _questions(model: str, words: Sequence[str] | None, oov: Any, ignore_case: bool) -> Questions:
@@ -160,25 +163,26 @@ def _as_json(*known: Known) -> dict[str, Any]:
 def _answer(
     questions: Questions,
     arguments: Sequence[str] | None,
+    wanted: str,
     ask: Callable[[str], Asked],
     columns: Sequence[str] | None,
     form: Format,
 ) -> None:
-    """Answer all that is asked, in its order; a table has what was asked at once.
+    """Answer all that is asked, in its order; a table has what was asked at once. `wanted`: what a line is to be.
 
     Raises:
         typer.Exit: at the end, if something could not be answered and nobody was at a prompt to see it.
     """
     failed: W2VError | None = None
     header = [columns] if columns and form is Format.TSV else []
-    for batch in batches(arguments, questions, keep_empty=form is Format.JSON):
+    for batch in batches(arguments, questions, wanted, keep_empty=form is Format.JSON):
         rows: list[Row] = []
         for line in batch:
             try:
                 answer, found = ask(line) if line else ({"query": ""}, [])
             except W2VError as error:
                 error_line(str(error))
-                failed, answer, found = failed or error, {"query": line, "error": str(error)}, []
+                failed, answer, found = failed or error, {"query": line.replace("\t", " "), "error": str(error)}, []
             if form is Format.JSON:
                 print_json(answer)
             rows += found

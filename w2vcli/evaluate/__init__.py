@@ -16,7 +16,7 @@ from w2vcli.evaluate.analogies import read_analogies
 from w2vcli.evaluate.answers import Score
 from w2vcli.evaluate.odd_one_out import read_odd_one_out
 from w2vcli.evaluate.pairs import read_pairs
-from w2vcli.evaluate.questions import Asking, KnownWords, QuestionSet, numbered_lines
+from w2vcli.evaluate.questions import ALSO_CALLED, Asking, KnownWords, QuestionSet, numbered_lines
 from w2vcli.vectors import Vectors
 
 AnySet = QuestionSet[Any]
@@ -37,7 +37,6 @@ BUILT_IN: dict[str, tuple[Callable[[Path, str], AnySet], str]] = {
     "SimLex-999": (read_pairs, "simlex999.txt"),
 }
 """The reader and the file of each."""
-_ALSO_CALLED = {"google": "analogies"}
 
 
 def built_in(name: str) -> AnySet:
@@ -67,7 +66,7 @@ def question_sets(
 
 def _set_of(name: str, option: str, read: Callable[[Path, str], AnySet]) -> AnySet:
     names = {known.casefold(): known for known, (reader, _) in BUILT_IN.items() if reader is read}
-    names |= {also: known for also, known in _ALSO_CALLED.items() if known in names.values()}
+    names |= {also: known for also, known in ALSO_CALLED.items() if known in names.values()}
     if name.casefold() in names:
         return built_in(names[name.casefold()])
     if not Path(name).exists():

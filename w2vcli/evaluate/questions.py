@@ -18,6 +18,9 @@ from w2vcli.vectors import Ids, Rows, Vectors
 
 Question = TypeVar("Question")
 
+ALSO_CALLED = {"google": "analogies"}
+"""Other names of built-in sets."""
+
 
 @dataclass(frozen=True)
 class Asking:

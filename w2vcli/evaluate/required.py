@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from w2vcli.errors import ConfigError
+from w2vcli.evaluate.questions import ALSO_CALLED
 from w2vcli.evaluate.rows import Row
 
 
@@ -43,7 +44,7 @@ def _value(number: str, text: str) -> float:
 
 def _set_named(name: str, sets: Sequence[str]) -> str:
     for known in sets:
-        if known.casefold() == name.casefold():
+        if known.casefold() in (name.casefold(), ALSO_CALLED.get(name.casefold())):
             return known
     close = difflib.get_close_matches(name, sets, 1, 0.4)
     hint = f"did you mean {close[0]}?" if close else f"asked are {', '.join(sets)}"

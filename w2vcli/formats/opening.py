@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,7 @@ def open_model(name: str) -> Iterator[Opened]:
     """
     with opened(Source(name)) as (stored, stream):
         plain = stream is stored and name != STDIN and not is_url(name) and Path(name).is_file()
-        start = stream.read(_START)
+        start = stream.read(_START).removeprefix(BOM_UTF8)
         whole = io.BufferedReader(cast("Any", _Whole(start, stream, None if stream is stored else stored)), 1 << 20)
         yield Opened(name, start, cast("BinaryIO", whole), Path(name).stat().st_size if plain else None)
 

@@ -7,6 +7,7 @@ the word and a space. Words are UTF-8 and hold neither spaces nor ends of lines.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from w2vcli.formats.repairs import Repairs
 from w2vcli.vectors import Rows, Vectors
 
 _PIECE_BYTES = 1 << 22
+_LOOKED_AT = 100  # lines without a header, to see how many numbers they have
 _LONGEST_HEADER = 100  # bytes
 _LONGEST_WORD = 1 << 16  # bytes
 _BYTES_AT_ONCE = 1 << 22  # of rows
@@ -67,9 +69,11 @@ def read_glove(stream: BinaryIO, repairs: Repairs) -> Vectors:
         ValueError: when it is damaged beyond repair.
     """
     first = stream.readline(LONGEST)
-    dimensions = first.rstrip().count(b" ")
+    start = first + stream.read(_PIECE_BYTES)
+    lines = start.split(b"\n")[:_LOOKED_AT]
+    dimensions = Counter(line.rstrip(b" \r\t").count(b" ") for line in lines if line.strip()).most_common(1)[0][0]
     collected = Collected(dimensions, repairs)
-    _read_lines(stream, dimensions, 1, collected, repairs, first)
+    _read_lines(stream, dimensions, 1, collected, repairs, start)
     return collected.vectors()
 
 
