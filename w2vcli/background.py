@@ -14,6 +14,7 @@ class Background:
     def __init__(self, function: Callable[[], None]) -> None:
         self._function = function
         self._error: Exception | None = None
+        self._ended = threading.Event()  # a join that a signal interrupts takes the thread for ended (Python 3.11)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -27,14 +28,16 @@ class Background:
             self._function()
         except Exception as error:
             self._error = error
+        finally:
+            self._ended.set()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for its end, or so long; return whether it has ended, or raise what it raised."""
         assert self._thread is not None
-        self._thread.join(seconds)
+        has_ended = self._ended.wait(seconds)
         if self._error:
             raise self._error
-        return not self._thread.is_alive()
+        return has_ended
 
 
 _Item = TypeVar("_Item")

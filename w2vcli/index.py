@@ -220,8 +220,8 @@ def _graph_of(vectors: Vectors, dtype: str, progress: Callable[[int, int], None]
 def _add(graph: Any, numbers: Ids, units: Rows) -> None:
     """Add words in a thread: usearch makes an error of its own of a signal, which is to end the program otherwise."""
     adding = Background(lambda: graph.add(numbers, units, threads=resources.usable_cores()))
-    adding.start()
     try:
+        adding.start()
         adding.wait()
     except BaseException:
         adding.wait()  # the graph must not be taken away from it

@@ -226,7 +226,7 @@ class Vectors:
             if part is not None and (part.shape != (len(rows),) or part.dtype.kind != kind):
                 raise ValueError(f"{len(rows)} vectors, but {part.shape} {part.dtype} of what belongs to them")
         self.words, self.rows, self.scales, self.counts = words, rows, scales, counts
-        self._norms = norms
+        self._norms, self._norms_known = norms, norms is not None
 
     @classmethod
     def of(cls, keyed_vectors: Any) -> Vectors:
@@ -279,7 +279,8 @@ class Vectors:
 
     def only(self, ids: Ids) -> Vectors:
         """Return these words with their vectors."""
-        parts: list[Any] = [part if part is None else part[ids] for part in (self._norms, self.scales, self.counts)]
+        norms = self._norms if self._norms_known else None
+        parts: list[Any] = [part if part is None else part[ids] for part in (norms, self.scales, self.counts)]
         return Vectors(ListedWords([self.words[number] for number in ids.tolist()]), self.rows[ids], *parts)
 
     def units(self, ids: Ids | slice) -> Rows:
@@ -289,10 +290,9 @@ class Vectors:
     @property
     def norms(self) -> Rows:
         """The lengths of the vectors, float32 (n,)."""
-        if self._norms is None:
-            pieces = [norms_of(block) for block in self.in_blocks()]
-            self._norms = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
-        return self._norms
+        for piece in self._pieces(len(self), 1):
+            self._norms_in(piece)
+        return self._norms_in(slice(None))
 
     def check_norms(self) -> None:
         """Compare some of the lengths, which came from a file, with those of the vectors.
@@ -394,7 +394,16 @@ class Vectors:
             yield slice(first, min(first + rows, number))
 
     def _norms_in(self, piece: slice) -> Rows:
-        return norms_of(self.take(piece)) if self._norms is None else np.asarray(self._norms[piece])
+        """Return the lengths of some vectors, computed when they are first needed."""
+        if self._norms is None:
+            self._norms = np.full(len(self), np.nan, dtype=np.float32)
+        norms = np.asarray(self._norms[piece])
+        if not self._norms_known:
+            missing = np.isnan(norms)
+            if missing.any():
+                norms[missing] = norms_of(self.take(piece))[missing]
+                self._norms[piece] = norms
+        return norms
 
 
 def _merged(one: Found, other: Found, keep: int) -> Found:
