@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
 import resource
 import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +128,21 @@ def test_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: None, s
     (tmp_path / "a.gz").write_bytes(bomb(start))
     with pytest.raises(W2VError, match=message):
         load(tmp_path / "a.gz")
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb", buffering=0) as stream:
+        stream.write(content)
+
+
+def test_a_bomb_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: None) -> None:
+    monkeypatch.setattr(opening, "LARGE", 1 << 24)
+    read, write = os.pipe()
+    with ThreadPoolExecutor(1) as pool, os.fdopen(read, "rb") as stream:
+        pool.submit(write_all, write, bomb(npy((HUGE, 300))))
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(W2VError, match="grows to over 200 times its compressed size"):
+            load("-")
 
 
 def test_what_compresses_well_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

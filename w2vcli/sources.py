@@ -173,10 +173,29 @@ def _transported(name: str) -> IO[bytes]:
     return stream
 
 
+class _Counted(io.FileIO):
+    """Knows how much of it was read, which a pipe does not."""
+
+    passed = 0
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer) or 0
+        self.passed += count
+        return count
+
+
+def bytes_read(stream: IO[bytes]) -> int | None:
+    """Return how many bytes were read of a stream that `opened` gave, or None if it does not know."""
+    counted = getattr(stream, "raw", None)
+    if isinstance(counted, _Counted):
+        return counted.passed
+    return stream.tell() if stream.seekable() else None
+
+
 def _standard_input() -> IO[bytes]:
     """Return a stream of our own: a thread that waits for Python's when the program ends would make it abort."""
     try:
-        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+        return io.BufferedReader(_Counted(sys.stdin.fileno(), closefd=False))
     except OSError:  # what stands in its place is no file
         return sys.stdin.buffer
 

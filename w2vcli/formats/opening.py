@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from w2vcli.sources import STDIN, Source, compression_of, is_url, opened
+from w2vcli.sources import STDIN, Source, bytes_read, compression_of, is_url, opened
 
 _START = 1 << 18  # bytes looked at to tell what a file is
 LARGE, MOST_TIMES = 1 << 30, 200  # bytes, and times its compressed ones, from which on a file is a bomb
@@ -95,5 +95,5 @@ class _Whole(io.RawIOBase):
         return count
 
     def _is_bomb(self) -> bool:
-        stored = self._stored
-        return stored is not None and stored.seekable() and self._passed > MOST_TIMES * stored.tell()
+        stored = None if self._stored is None else bytes_read(self._stored)
+        return stored is not None and self._passed > MOST_TIMES * stored
