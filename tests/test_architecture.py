@@ -26,8 +26,8 @@ LAYERS = [
     {"corpus"},
     {"provenance", "vocab"},
     {"outputs", "queries", "resources", "text"},
-    {"sources", "config", "compiled", "seal", "spelling"},
-    {"background", "errors", "npy", "vectors"},
+    {"sources", "config", "compiled", "seal", "spelling", "vectors"},
+    {"background", "errors", "npy", "words"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {

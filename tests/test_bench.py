@@ -225,7 +225,8 @@ def test_metrics_are_gensims(lee_run: Path) -> None:
     from gensim.test.utils import datapath
 
     from w2vcli.model import load
-    from w2vcli.vectors import ListedWords, Vectors
+    from w2vcli.vectors import Vectors
+    from w2vcli.words import ListedWords
 
     scores = evaluate(load(lee_run))
     vectors = load(lee_run).to_gensim()

@@ -22,7 +22,8 @@ from w2vcli.convert import Choice, convert, loss_between
 from w2vcli.errors import ConfigError, LockedError, W2VError
 from w2vcli.formats import FORMATS, format_of
 from w2vcli.model import load
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords
 
 from .conftest import need
 

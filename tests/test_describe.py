@@ -18,7 +18,8 @@ from w2vcli.errors import W2VError
 from w2vcli.loss import sample
 from w2vcli.model import load
 from w2vcli.queries import Questions
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords
 
 from .conftest import W2V
 

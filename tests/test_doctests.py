@@ -14,7 +14,7 @@ MODULES = [
     "w2vcli.evaluate.required",
     "w2vcli.queries",
     "w2vcli.spelling",
-    "w2vcli.vectors",
+    "w2vcli.words",
     "w2vcli.engines.reference",
     "w2vcli.cli.output",
 ]

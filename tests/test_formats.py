@@ -17,7 +17,8 @@ from w2vcli import formats
 from w2vcli.errors import W2VError
 from w2vcli.formats import gensim_files, lookup
 from w2vcli.model import load
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords
 
 
 @pytest.fixture(scope="module")

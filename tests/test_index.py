@@ -15,7 +15,8 @@ import pytest
 
 from w2vcli import index, model, outputs, resources
 from w2vcli.errors import ConfigError, LockedError, NotHereError, W2VError
-from w2vcli.vectors import Found, Ids, ListedWords, Rows, Vectors
+from w2vcli.vectors import Found, Ids, Rows, Vectors
+from w2vcli.words import ListedWords
 
 from .conftest import W2V, need
 

@@ -11,7 +11,8 @@ import w2vcli
 from w2vcli.errors import ConfigError, UnknownWordError
 from w2vcli.model import load
 from w2vcli.queries import Expression, Options, Questions, neighbours, parse, parse_analogy
-from w2vcli.vectors import Found, ListedWords, Vectors
+from w2vcli.vectors import Found, Vectors
+from w2vcli.words import ListedWords
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2vcli.spelling import Spellings, edits_between
-from w2vcli.vectors import ListedWords, stored
+from w2vcli.words import ListedWords, stored
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2vcli import vectors as module
-from w2vcli.vectors import ListedWords, Vectors, stored
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords, stored
 
 
 def of(rows: Any, **more: Any) -> Vectors:

@@ -17,7 +17,8 @@ from w2vcli.formats.collecting import shown, sound
 from w2vcli.formats.repairs import Repairs
 from w2vcli.model import file_of, load
 from w2vcli.sources import STDIN, Source, compression_of, is_url, open_text
-from w2vcli.vectors import ListedWords, Vectors, unit_rows
+from w2vcli.vectors import Vectors, unit_rows
+from w2vcli.words import ListedWords
 
 STDOUT = STDIN
 _COMPARED = 200  # words, to see what fewer bits cost

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli.vectors import Words
+from w2vcli.words import Words
 
 _LOOKED_THROUGH = 200_000  # most frequent words, for a misspelt one
 _BINS = 32  # of letters, by their code points

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import ListedWords, Rows, Vectors
+from w2vcli.vectors import Rows, Vectors
+from w2vcli.words import ListedWords
 
 _SHOWN = 40  # characters of a word, in messages
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import ListedWords, Vectors
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords
 
 MAGIC = struct.pack("<i", 793712314)
 _HEADER = struct.Struct("<ii12id3i2q")  # magic, version, arguments, threshold; sizes of the vocabulary, tokens, pruned

@@ -15,7 +15,8 @@ import numpy as np
 from w2vcli.formats import lookup
 from w2vcli.formats.opening import Opened
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import Vectors, counts_of, listed
+from w2vcli.vectors import Vectors, counts_of
+from w2vcli.words import listed
 
 _ALLOWED = {
     *((module, name) for module in ("builtins", "__builtin__") for name in ("hash", "int", "long")),

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import npy
-from w2vcli.vectors import StoredWords, Vectors, stored
+from w2vcli.vectors import Vectors
+from w2vcli.words import StoredWords, stored
 
 _TEXT, _ENDS, _ORDER, _NORMS, _COUNTS, _OF = (
     f".lookup.{name}.npy" for name in ("text", "ends", "order", "norms", "counts", "of")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from w2vcli.formats import word_lists
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import StoredWords, Vectors, stored
+from w2vcli.vectors import Vectors
+from w2vcli.words import StoredWords, stored
 
 _LONGEST_HEADER = 100 << 20  # bytes; as the format's own library has it
 _DTYPES = {

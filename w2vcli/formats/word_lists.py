@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from w2vcli.formats.collecting import shown, sound
 from w2vcli.formats.repairs import Repairs
-from w2vcli.vectors import ListedWords, Vectors, Words
+from w2vcli.vectors import Vectors
+from w2vcli.words import ListedWords, Words
 
 ENDING = ".words.txt"
 
