@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from w2vcli import outputs
 from w2vcli.convert import Choice, convert, loss_between
 from w2vcli.errors import ConfigError, LockedError, W2VError
-from w2vcli.formats import FORMATS, format_of
+from w2vcli.formats import FORMATS, format_of, lines, word2vec_files
 from w2vcli.model import load
 from w2vcli.vectors import Vectors
 from w2vcli.words import ListedWords
@@ -156,8 +156,8 @@ def test_files_of_other_libraries(rows: dict[str, list[float]], tmp_path: Path) 
     (tmp_path / "a.words.txt").write_text("\r\n".join(rows), encoding="utf-8", newline="")
     np.save(tmp_path / "a.npy", np.asfortranarray(expected.rows.astype(np.float64)))
     np.savetxt(tmp_path / "b.tsv", expected.rows, delimiter="\t", fmt="%.9g")
-    lines = ["word\tcount", *(f"{word}\t{number}" for number, word in enumerate(rows))]
-    (tmp_path / "b.metadata.tsv").write_text("\n".join(lines), encoding="utf-8")
+    metadata = ["word\tcount", *(f"{word}\t{number}" for number, word in enumerate(rows))]
+    (tmp_path / "b.metadata.tsv").write_text("\n".join(metadata), encoding="utf-8")
     files = ["a.safetensors", "a.npy", "b.tsv"]
     need("pyarrow", "'w2vcli[parquet]'")
     import pyarrow as pa
@@ -391,6 +391,22 @@ def test_parquet_of_odd_columns(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"word": ["a", "b"], "vector": [[1.0, 2, 3], [9.0]]}), tmp_path / "a.parquet")
     with pytest.raises(W2VError, match="its vectors differ in their dimensions"):
         load(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("name", ["word2vec-text", "word2vec-binary", "glove"])
+def test_of_the_first_words_the_others_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Nor is what is wrong with them, some blocks later."""
+    for module in (lines, word2vec_files):
+        for size in ("LONGEST", "_PIECE_BYTES", "_BYTES_AT_ONCE"):
+            if hasattr(module, size):
+                monkeypatch.setattr(module, size, 200)
+    vectors = of({f"w{number}": [number, 1] for number in range(100)})
+    file = Path(write(vectors, tmp_path / name_of(name), name))
+    file.write_bytes(file.read_bytes()[:-3] + b"\xff")
+    with pytest.raises(W2VError):
+        convert(str(file), str(tmp_path / "b.npy"))
+    convert(str(file), str(tmp_path / "b.npy"), choice=Choice(top=7))
+    assert list(load(tmp_path / "b.npy").words) == [f"w{number}" for number in range(7)]
 
 
 def test_nothing_is_not_written(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def convert(
     if name == "gensim" and destination.lower().endswith(".model"):
         return _copy_model(source, destination, choice)
     repairs = Repairs(source, choice.repair)
-    original = load(source, repairs, say)
+    original = load(source, repairs, say, choice.top if choice.words is None else None)
     chosen, remarks = _chosen(sound(original, repairs), choice)
     if not len(chosen):
         raise W2VError(f"{source}: nothing of it is left to write" if len(original) else f"{source}: has no words")

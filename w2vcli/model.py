@@ -16,7 +16,12 @@ from w2vcli.vectors import Vectors
 _DOWNLOADED = "gensim:"
 
 
-def load(path: str | Path, repairs: Repairs | None = None, say: Callable[[str], None] | None = None) -> Vectors:
+def load(
+    path: str | Path,
+    repairs: Repairs | None = None,
+    say: Callable[[str], None] | None = None,
+    most: int | None = None,
+) -> Vectors:
     """Open a run directory or a file of any format and return its words and vectors.
 
     Files may be compressed or URLs, and `-` is standard input; `gensim:NAME` is a model of Gensim's downloader. Arrays
@@ -26,11 +31,12 @@ def load(path: str | Path, repairs: Repairs | None = None, say: Callable[[str], 
         path: where it is.
         repairs: takes note of what is wrong with it; if not given, nothing may be.
         say: is told what takes long.
+        most: words after so many need not be read.
 
     Raises:
         W2VError: when it is missing, unfinished, damaged or in no known format.
     """
-    return formats.read_vectors(file_of(path, say), repairs)
+    return formats.read_vectors(file_of(path, say), repairs, most)
 
 
 def file_of(path: str | Path, say: Callable[[str], None] | None = None) -> str:

@@ -48,7 +48,7 @@ class Format:
 
     endings: tuple[str, ...]
     write: Callable[[Path, Vectors], None] | None
-    read: Callable[[Opened, Repairs], Vectors]
+    read: Callable[[Opened, Repairs, int | None], Vectors]
     dtypes: tuple[str, ...] = ("float32",)
     separators: tuple[str, ...] = ()
     is_several: bool = False
@@ -63,14 +63,18 @@ class Format:
         return found and f"has {_MARKS[found]} in it"
 
 
-def _from_stream(read: Callable[[BinaryIO, Repairs], Vectors]) -> Callable[[Opened, Repairs], Vectors]:
-    return lambda opened, repairs: read(opened.stream, repairs)
+Read = Callable[[Opened, Repairs, int | None], Vectors]
+"""Reads words and vectors; those after so many need not be read."""
 
 
-def _from_file(read: Callable[[Path, Repairs], Vectors], *beside: str) -> Callable[[Opened, Repairs], Vectors]:
+def _from_stream(read: Callable[[BinaryIO, Repairs, int | None], Vectors]) -> Read:
+    return lambda opened, repairs, most: read(opened.stream, repairs, most)
+
+
+def _from_file(read: Callable[[Path, Repairs], Vectors], *beside: str) -> Read:
     """Return what reads a plain local file; `beside` is what the names of others have in place of its ending."""
 
-    def read_opened(opened: Opened, repairs: Repairs) -> Vectors:
+    def read_opened(opened: Opened, repairs: Repairs, most: int | None) -> Vectors:
         with opened.as_file(beside) as file:
             return read(file, repairs)
 
@@ -205,12 +209,13 @@ def format_of(path: str) -> str:
         return _known(opened)
 
 
-def read_vectors(path: str, repairs: Repairs | None = None) -> Vectors:
+def read_vectors(path: str, repairs: Repairs | None = None, most: int | None = None) -> Vectors:
     """Read the words and vectors of a file of any format, a URL or standard input (`-`), compressed or not.
 
     Args:
         path: where it is.
         repairs: takes note of what is wrong with it; if not given, nothing may be.
+        most: words after so many need not be read.
 
     Raises:
         W2VError: when it is missing, in no known format, damaged, or would run code.
@@ -218,12 +223,8 @@ def read_vectors(path: str, repairs: Repairs | None = None) -> Vectors:
     with explained(path):
         if path != STDIN and not is_url(path) and (found := lookup.read(Path(path))) is not None:
             return found
-        return _read(path, repairs or Repairs(path))
-
-
-def _read(path: str, repairs: Repairs) -> Vectors:
-    with open_model(path) as opened:
-        return FORMATS[_known(opened)].read(opened, repairs)
+        with open_model(path) as opened:
+            return FORMATS[_known(opened)].read(opened, repairs or Repairs(path), most)
 
 
 def read_gensim(path: str) -> Any:

@@ -100,7 +100,7 @@ def _check_beside(loaded: Any) -> None:
         _check_beside(getattr(loaded, name))
 
 
-def read_vectors(opened: Opened, repairs: Repairs) -> Vectors:
+def read_vectors(opened: Opened, repairs: Repairs, most: int | None) -> Vectors:
     """Read the words and vectors of such a file; without Gensim, if it is as Gensim 4 writes it on this computer.
 
     Raises:

@@ -47,8 +47,8 @@ def _claimed(stream: BinaryIO) -> tuple[int, int, int]:
 # ---------------------------------------------------------------- text
 
 
-def read_text(stream: BinaryIO, repairs: Repairs) -> Vectors:
-    """Read word2vec's text format.
+def read_text(stream: BinaryIO, repairs: Repairs, most: int | None = None) -> Vectors:
+    """Read word2vec's text format; of what comes after so many words, no more than some MB.
 
     Raises:
         W2VError: when something is wrong with it, and nothing is to be repaired.
@@ -56,13 +56,13 @@ def read_text(stream: BinaryIO, repairs: Repairs) -> Vectors:
     """
     words, dimensions, _ = _claimed(stream)
     collected = Collected(dimensions, repairs)
-    _read_lines(stream, dimensions, 2, collected, repairs)
-    _compare(words, len(collected), repairs)
+    if _read_lines(stream, dimensions, 2, collected, repairs, most=most):
+        _compare(words, len(collected), repairs)
     return collected.vectors()
 
 
-def read_glove(stream: BinaryIO, repairs: Repairs) -> Vectors:
-    """Read GloVe's text format, which has no header.
+def read_glove(stream: BinaryIO, repairs: Repairs, most: int | None = None) -> Vectors:
+    """Read GloVe's text format, which has no header; of what comes after so many words, no more than some MB.
 
     Raises:
         W2VError: when something is wrong with it, and nothing is to be repaired.
@@ -73,7 +73,7 @@ def read_glove(stream: BinaryIO, repairs: Repairs) -> Vectors:
     lines = start.split(b"\n")[:_LOOKED_AT]
     dimensions = Counter(line.rstrip(b" \r\t").count(b" ") for line in lines if line.strip()).most_common(1)[0][0]
     collected = Collected(dimensions, repairs)
-    _read_lines(stream, dimensions, 1, collected, repairs, start)
+    _read_lines(stream, dimensions, 1, collected, repairs, start, most)
     return collected.vectors()
 
 
@@ -85,9 +85,15 @@ def _compare(claimed: int, found: int, repairs: Repairs) -> None:
 
 
 def _read_lines(
-    stream: BinaryIO, dimensions: int, number: int, collected: Collected, repairs: Repairs, rest: bytes = b""
-) -> None:
-    """Read all lines from here on, of which the first has this number."""
+    stream: BinaryIO,
+    dimensions: int,
+    number: int,
+    collected: Collected,
+    repairs: Repairs,
+    rest: bytes = b"",
+    most: int | None = None,
+) -> bool:
+    """Read lines from here on, of which the first has this number; return whether all were read."""
     for lines in blocks_of_lines(stream, rest):
         words, rows = _parsed(lines, dimensions) or _parsed_one_by_one(lines, dimensions, number, repairs)
         places = [place for place, word in enumerate(words) if word is not None]
@@ -97,6 +103,9 @@ def _read_lines(
             lambda place, places=places, first=number: f"line {first + places[place]:,}",  # type: ignore[misc]
         )
         number += len(lines)
+        if most is not None and len(collected) >= most:
+            return False
+    return True
 
 
 def _parsed(lines: Sequence[bytes], dimensions: int) -> tuple[list[bytes | None], Rows] | None:
@@ -162,8 +171,8 @@ def _write_lines(path: Path, vectors: Vectors, header: str) -> None:
 # ---------------------------------------------------------------- binary
 
 
-def read_binary(stream: BinaryIO, repairs: Repairs) -> Vectors:
-    """Read word2vec's binary format.
+def read_binary(stream: BinaryIO, repairs: Repairs, most: int | None = None) -> Vectors:
+    """Read word2vec's binary format; of what comes after so many words, no more than some MB.
 
     Raises:
         W2VError: when something is wrong with it, and nothing is to be repaired.
@@ -176,6 +185,8 @@ def read_binary(stream: BinaryIO, repairs: Repairs) -> Vectors:
     while found := records.some(min(at_once, words - records.number)):
         names, rows, places = found
         collected.add(names, rows, lambda place, places=places: f"byte {places[place]:,}")  # type: ignore[misc]
+        if most is not None and len(collected) >= most:
+            return collected.vectors()
     if records.number < words:
         repairs.need(
             f"byte {records.end:,}",
