@@ -200,6 +200,13 @@ def test_a_model_on_standard_input(w2v: W2V, words: Path) -> None:
         assert (refused.code, refused.out, len(refused.error_lines)) == (2, "", 1)
 
 
+def test_an_empty_argument(w2v: W2V, words: Path) -> None:
+    for command in ("similar", "vectors"):
+        refused = w2v(command, words, "king", "")
+        assert (refused.code, refused.out) == (2, "")
+        assert refused.err.startswith("w2v: error: an empty word among the arguments")
+
+
 def test_odd_words_break_no_rows(w2v: W2V, tmp_path: Path) -> None:
     """Tabs, ends of lines and a terminal's commands are shown, not sent; numbers that are none are null."""
     vectors = KeyedVectors(2)

@@ -39,8 +39,13 @@ def batches(
         wanted: what a line is to be, for a person.
         searches: whether the nearest words are looked for, so that a prompt can change how.
         keep_empty: yield empty lines of standard input, too.
+
+    Raises:
+        ConfigError: when an argument is empty.
     """
     if arguments:
+        if not all(argument.strip() for argument in arguments):
+            raise ConfigError(["an empty word among the arguments; is a variable of the shell unset?"])
         yield list(arguments)
     elif at_prompt(arguments):
         yield from ([line] for line in _Prompt(questions, wanted, searches))
