@@ -110,6 +110,7 @@ def test_a_trained_models_analogies_are_gensims(trained: Vectors) -> None:
     assert answers.score().asked == sum(len(section["incorrect"] + section["correct"]) for section in sections[:-1])
 
 
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # by Gensim itself
 def test_3cosmul_is_gensims(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     words = [f"w{number}" for number in range(50)]
