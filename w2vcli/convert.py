@@ -132,12 +132,17 @@ def _format_for(destination: str, form: str | None, choice: Choice) -> str:
     if choice.dtype is not None and choice.dtype not in FORMATS[name].dtypes:
         able = ", ".join(other for other, known in writable.items() if choice.dtype in known.dtypes)
         raise ConfigError([f"--dtype: {name} cannot have {choice.dtype}; these can: {able or 'none'}"])
-    as_one = destination == STDOUT or is_url(destination) or compression_of(destination)
-    if FORMATS[name].is_several and (as_one or outputs.is_device(Path(destination))):
+    if FORMATS[name].is_several and not _is_plain(destination):
         raise ConfigError(
             [f"{destination}: {name} is more than one file, and can only be written to a folder as it is"]
         )
     return name
+
+
+def _is_plain(destination: str) -> bool:
+    """Return whether it is a file on this computer that is written as it is."""
+    elsewhere = destination == STDOUT or is_url(destination) or outputs.is_device(Path(destination))
+    return not elsewhere and not compression_of(destination)
 
 
 def _copy_model(source: str, destination: str, choice: Choice) -> Converted:
@@ -264,8 +269,7 @@ def loss_between(original: Vectors, converted: Vectors) -> Loss:
 
 def _write(destination: str, form: Format, vectors: Vectors) -> None:
     assert form.write is not None
-    plain = destination != STDOUT and not is_url(destination) and not compression_of(destination)
-    if plain and not outputs.is_device(Path(destination)):
+    if _is_plain(destination):
         with outputs.atomic_siblings(destination) as path:
             form.write(path, vectors)
         return

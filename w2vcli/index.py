@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from w2vcli import outputs, resources
+from w2vcli import outputs, resources, seal
 from w2vcli.background import Background
 from w2vcli.errors import ConfigError, NotHereError, W2VError
 from w2vcli.sources import STDIN, is_url, translated
@@ -329,14 +329,9 @@ def _checksum_of_vectors(vectors: Vectors) -> int:
 
 
 def _checksum_of_file(path: Path) -> int:
-    """Return the CRC-32 of parts of a file, spread over it from its first byte to its last.
+    """Return a checksum of parts of an index.
 
     usearch trusts the links it reads, and would follow damaged ones out of the file; yet to read all of it for one
     question would take longer than the question.
     """
-    checksum, last = 0, max(0, path.stat().st_size - _PART_BYTES)
-    with path.open("rb") as stream:
-        for part in range(_PARTS):
-            stream.seek(last * part // (_PARTS - 1))
-            checksum = zlib.crc32(stream.read(_PART_BYTES), checksum)
-    return checksum
+    return seal.checksum_of_parts(path, _PARTS, _PART_BYTES)

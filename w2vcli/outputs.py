@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
@@ -83,26 +83,33 @@ def is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-def _create(name: str, _: int) -> int:
-    return os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
-
-
 def _lock_new(temporary: Path, path: str | Path) -> BinaryIO:
     """Return `temporary`, empty, open and locked by this process."""
+    descriptor = _lock(temporary, path, lambda: os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666))
+    stream = open(temporary, "r+b", opener=lambda name, flags: descriptor)  # noqa: SIM115 - the caller closes it
+    stream.truncate()
+    return stream
+
+
+def _lock(temporary: Path, path: str | Path, opened: Callable[[], int]) -> int:
+    """Return the descriptor of a file or folder that is locked by this process and has still its name.
+
+    Raises:
+        LockedError: when another process has locked it.
+    """
     while True:
-        stream = open(temporary, "r+b", opener=_create)  # noqa: SIM115 - the caller closes it
+        descriptor = opened()
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if temporary.exists() and temporary.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-                stream.truncate()
-                return stream
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if temporary.exists() and temporary.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
         except BlockingIOError:
-            stream.close()
+            os.close(descriptor)
             raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
         except BaseException:
-            stream.close()
+            os.close(descriptor)
             raise
-        stream.close()  # the former holder has just renamed or removed it: take a fresh one
+        os.close(descriptor)  # the former holder has just renamed or removed it: take a fresh one
 
 
 @contextmanager
@@ -299,7 +306,12 @@ def _check_beside(target: Path, beside: list[Path]) -> None:
 @contextmanager
 def _locked_folder(temporary: Path, path: str | Path) -> Iterator[None]:
     """Make an empty folder that is this process's as long as the block lasts, and then gone."""
-    descriptor = _lock_folder(temporary, path)
+
+    def opened() -> int:
+        temporary.mkdir(exist_ok=True)
+        return os.open(temporary, os.O_RDONLY)
+
+    descriptor = _lock(temporary, path, opened)
     try:
         for entry in temporary.iterdir():  # of a process that was killed
             entry.unlink()
@@ -307,20 +319,6 @@ def _locked_folder(temporary: Path, path: str | Path) -> Iterator[None]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
-
-
-def _lock_folder(temporary: Path, path: str | Path) -> int:
-    while True:
-        temporary.mkdir(exist_ok=True)
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if temporary.exists() and temporary.stat().st_ino == os.fstat(descriptor).st_ino:
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise LockedError(f"{path}: another process is writing it", "wait for it to end") from None
-        os.close(descriptor)  # the former holder has just removed it: make a new one
 
 
 def deliver(file: Path, destination: str) -> None:

@@ -21,7 +21,7 @@ _PIECE_BYTES = 1 << 23
 """Of rows, or of scores, at once."""
 _FEWEST_ROWS = 256
 _LOOKED_AT = 8  # vectors, to see whether lengths are theirs
-_EPSILON = 1e-6  # of 3CosMul
+COSMUL_EPSILON = np.float32(1e-6)  # of 3CosMul, added to the divisor
 
 
 class Found(NamedTuple):
@@ -125,9 +125,10 @@ class Vectors:
     @property
     def norms(self) -> Rows:
         """The lengths of the vectors, float32 (n,)."""
-        for piece in self._pieces(len(self), 1):
-            self._norms_in(piece)
-        return self._norms_in(slice(None))
+        if not self._norms_known:
+            for piece in self._pieces(len(self), 1):
+                self._norms_in(piece)
+        return np.zeros(0, dtype=np.float32) if self._norms is None else np.asarray(self._norms)
 
     def check_norms(self) -> None:
         """Compare some of the lengths, which came from a file, with those of the vectors.
@@ -190,11 +191,11 @@ class Vectors:
         def scores(piece: slice) -> Rows:
             cosines = units @ self.take(piece).T
             cosines /= _or_1(self._norms_in(piece))
-            shifted = (1 + cosines) / 2
+            moved = shifted(cosines)
             product = np.ones((len(positive), cosines.shape[1]), dtype=np.float32)
             for query, (near, far) in enumerate(zip(positive, negative, strict=True)):
-                product[query] = shifted[[place[word] for word in near]].prod(axis=0)
-                product[query] /= shifted[[place[word] for word in far]].prod(axis=0) + _EPSILON
+                product[query] = moved[[place[word] for word in near]].prod(axis=0)
+                product[query] /= moved[[place[word] for word in far]].prod(axis=0) + COSMUL_EPSILON
             return product
 
         return self._best(scores, len(positive), number, left_out, among, len(positive) + len(asked))
@@ -258,6 +259,11 @@ def _sorted(found: Found, left_out: Sequence[int], number: int) -> Found:
     ids, scores = found.ids[wanted], found.scores[wanted]
     order = np.lexsort((ids, -scores))[:number]
     return Found(ids[order], scores[order])
+
+
+def shifted(cosines: Rows) -> Rows:
+    """Return cosine similarities moved to lie between 0 and 1, as 3CosMul multiplies them."""
+    return np.asarray((1 + cosines) / 2, dtype=np.float32)
 
 
 def counts_of(expandos: Any, number: int) -> Ids | None:

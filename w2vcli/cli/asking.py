@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from w2vcli.cli.output import error_line, note
-from w2vcli.errors import ConfigError
+from w2vcli.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
     from w2vcli.queries import Questions
+    from w2vcli.vectors import Vectors
 
 _PROMPT = "word> "
 _MOST_AT_ONCE = 512
@@ -61,14 +64,33 @@ def tell_of_unknown(replaced: Mapping[str, str], passed_over: Sequence[str]) -> 
         note(f"{word}: not in the vocabulary, left out")
 
 
-def check_model(model: str, arguments: Sequence[str] | None) -> None:
-    """Make sure that standard input is not to be both the model and the questions.
+def unknown_as_json(replaced: Mapping[str, str], passed_over: Sequence[str]) -> dict[str, Any]:
+    """Return what was done about words that are not in the vocabulary, as JSON has it: only where there are such."""
+    told = {"replaced": dict(replaced), "unknown": list(passed_over)}
+    return {name: value for name, value in told.items() if value}
+
+
+def load_model(model: str, arguments: Sequence[str] | None) -> Vectors:
+    """Open the model that is asked.
 
     Raises:
-        ConfigError: when it is.
+        ConfigError: when standard input is to be both the model and the questions.
     """
+    from w2vcli.model import load
+
     if model == "-" and not arguments:
         raise ConfigError(["with the model on standard input, the words must be arguments"])
+    return load(model, say=note)
+
+
+def exit_if(failed: W2VError | None, arguments: Sequence[str] | None) -> None:
+    """End the command after all was asked.
+
+    Raises:
+        typer.Exit: if something could not be answered and nobody was at a prompt to see it.
+    """
+    if failed and not at_prompt(arguments):
+        raise typer.Exit(failed.exit_code)
 
 
 def at_prompt(arguments: Sequence[str] | None) -> bool:

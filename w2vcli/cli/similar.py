@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2vcli.cli.asking import at_prompt, batches, check_model, tell_of_unknown
+from w2vcli.cli.asking import batches, exit_if, load_model, tell_of_unknown, unknown_as_json
 from w2vcli.cli.options import (
     Approximate,
     Exclude,
@@ -59,8 +59,7 @@ def similar(
 
     form = format_of(as_json, as_tsv)
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
-    check_model(model, words)
-    questions = _questions(model, options, approximate)
+    questions = _questions(model, words, options, approximate)
     if words and {"+", "-"} & set(words):
         words = [" ".join(words)]
     wanted = "a word, or words with + and - between them"
@@ -102,8 +101,7 @@ def analogy(
     for text in arguments or ():
         parse_analogy(text)  # before the model is opened
     options = Options(number, method, restrict_vocab, tuple(exclude or ()), threshold, ignore_case, oov)
-    check_model(model, arguments)
-    questions = _questions(model, options, approximate)
+    questions = _questions(model, arguments, options, approximate)
     _answer(
         questions,
         arguments,
@@ -113,19 +111,19 @@ def analogy(
     )
 
 
-def _questions(model: str, options: Options, approximate: bool) -> Questions:
-    from w2vcli.model import file_of, load
+def _questions(model: str, arguments: Sequence[str] | None, options: Options, approximate: bool) -> Questions:
     from w2vcli.queries import Questions
 
     if approximate and options.method != "3cosadd":
         raise ConfigError(["--approximate: an index knows no products of similarities; leave out --method"])
-    vectors = load(model, say=note)
+    vectors = load_model(model, arguments)
     for word in options.excluded:
         if word not in vectors.words:
             note(f"--exclude {word}: not in the vocabulary")
     if not approximate:
         return Questions(vectors, options)
     from w2vcli.index import open_index
+    from w2vcli.model import file_of
 
     return Questions(vectors, options, open_index(file_of(model), vectors))
 
@@ -147,8 +145,7 @@ def _answer(
         for query, answer in _answers(questions, batch, parse):
             printer.show(query, answer, questions.options)
             failed = failed or answer.error
-    if failed and not at_prompt(arguments):
-        raise typer.Exit(failed.exit_code)
+    exit_if(failed, arguments)
 
 
 def _answers(
@@ -205,10 +202,6 @@ class _Printer:
 
 def _as_json(query: str, answer: Answer, score: str, about: dict[str, str]) -> dict[str, Any]:
     """Return an answer as JSON has it; what went otherwise than asked only where it did."""
-    more = {
-        "replaced": answer.replaced,
-        "unknown": list(answer.passed_over),
-        "error": str(answer.error) if answer.error else None,
-    }
     found = [{"word": word, score: round(similarity, 6)} for word, similarity in answer.neighbours]
-    return {"query": query, **about, "neighbours": found} | {name: value for name, value in more.items() if value}
+    told = {"query": query, **about, "neighbours": found, **unknown_as_json(answer.replaced, answer.passed_over)}
+    return told | ({"error": str(answer.error)} if answer.error else {})

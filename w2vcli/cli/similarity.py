@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from w2vcli.cli.asking import at_prompt, batches, check_model, tell_of_unknown
+from w2vcli.cli.asking import batches, exit_if, load_model, tell_of_unknown, unknown_as_json
 from w2vcli.cli.options import IgnoreCase, Json, Model, Oov, Tsv
-from w2vcli.cli.output import Format, Row, error_line, format_of, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import Format, Row, error_line, format_of, print_json, print_table, print_tsv
 from w2vcli.errors import ConfigError, W2VError
 
 if TYPE_CHECKING:
@@ -132,11 +132,9 @@ def vectors(
 
 
 def _questions(model: str, words: Sequence[str] | None, oov: Any, ignore_case: bool) -> Questions:
-    from w2vcli.model import load
     from w2vcli.queries import Options, Questions
 
-    check_model(model, words)
-    return Questions(load(model, say=note), Options(unknown=oov, ignore_case=ignore_case))
+    return Questions(load_model(model, words), Options(unknown=oov, ignore_case=ignore_case))
 
 
 def _understood(questions: Questions, text: str, form: Format) -> tuple[str, Known]:
@@ -157,7 +155,7 @@ def _as_json(*known: Known) -> dict[str, Any]:
     """Return what was taken for unknown words, as JSON has it."""
     replaced = {word: taken for one in known for word, taken in one.replaced.items()}
     passed_over = [word for one in known for word in one.passed_over]
-    return {name: value for name, value in (("replaced", replaced), ("unknown", passed_over)) if value}
+    return unknown_as_json(replaced, passed_over)
 
 
 def _answer(
@@ -191,5 +189,4 @@ def _answer(
             header = []
         elif form is Format.TABLE and columns and rows:
             print_table(columns, rows)
-    if failed and not at_prompt(arguments):
-        raise typer.Exit(failed.exit_code)
+    exit_if(failed, arguments)

@@ -11,18 +11,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from w2vcli.evaluate.questions import KnownWords
-from w2vcli.vectors import Ids, Rows
+from w2vcli.vectors import COSMUL_EPSILON, Ids, Rows, shifted
 
 _PIECE_BYTES = 1 << 22
 """Of similarities at once, and of scores: what stays in a processor's cache."""
 _LEAST_PIECE = 64
 _MOST_AT_ONCE = 128
 _LOOKED_AT = 5  # of the best words, as Gensim does
-_EPSILON = np.float32(1e-6)
-
-
-def _shares(cosines: Rows) -> Rows:
-    return np.asarray((1 + cosines) / 2, dtype=np.float32)
 
 
 def _sum(cosines: Rows, a: Ids, b: Ids, c: Ids) -> Rows:
@@ -33,17 +28,17 @@ def _sum(cosines: Rows, a: Ids, b: Ids, c: Ids) -> Rows:
     return scores
 
 
-def _product(shifted: Rows, a: Ids, b: Ids, c: Ids) -> Rows:
+def _product(moved: Rows, a: Ids, b: Ids, c: Ids) -> Rows:
     """3CosMul (Levy and Goldberg 2014, https://aclanthology.org/W14-1618), of cosines moved to lie between 0 and 1."""
-    scores: Rows = shifted[b]
-    scores *= shifted[c]
-    scores /= shifted[a] + _EPSILON
+    scores: Rows = moved[b]
+    scores *= moved[c]
+    scores /= moved[a] + COSMUL_EPSILON
     return scores
 
 
 METHODS: dict[str, tuple[Callable[[Rows], Rows], Callable[[Rows, Ids, Ids, Ids], Rows]]] = {
     "3cosadd": (lambda cosines: cosines, _sum),
-    "3cosmul": (_shares, _product),
+    "3cosmul": (shifted, _product),
 }
 """Of each method, what it makes of cosine similarities, and of the rows of those of a, b and c."""
 

@@ -32,6 +32,9 @@ from w2vcli.formats.repairs import Repairs
 from w2vcli.sources import STDIN, compression_of, is_url, translated
 from w2vcli.vectors import Vectors
 
+Read = Callable[[Opened, Repairs, int | None], Vectors]
+"""Reads words and vectors; those after so many need not be read."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -48,7 +51,7 @@ class Format:
 
     endings: tuple[str, ...]
     write: Callable[[Path, Vectors], None] | None
-    read: Callable[[Opened, Repairs, int | None], Vectors]
+    read: Read
     dtypes: tuple[str, ...] = ("float32",)
     separators: tuple[str, ...] = ()
     is_several: bool = False
@@ -61,10 +64,6 @@ class Format:
         if found is None and not word.isascii() and not word.isprintable() and any(map(_is_surrogate, word)):
             return "has half a surrogate pair in it"
         return found and f"has {_MARKS[found]} in it"
-
-
-Read = Callable[[Opened, Repairs, int | None], Vectors]
-"""Reads words and vectors; those after so many need not be read."""
 
 
 def _from_stream(read: Callable[[BinaryIO, Repairs, int | None], Vectors]) -> Read:

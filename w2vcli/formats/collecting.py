@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Collected:
         for place, encoded in enumerate(words):
             if not wanted[place]:
                 continue
-            word = self._decoded(encoded, lambda place=place: where(place))  # type: ignore[misc]
+            word = decoded(encoded, self._repairs, partial(where, place))
             if word in self._numbers:
                 self._repairs.need(where(place), f"{shown(encoded)} is there a second time", "only the first kept")
                 wanted[place] = False
@@ -51,13 +52,6 @@ class Collected:
         if len(self._numbers) > len(self._rows):
             self._grow(len(self._numbers))
         self._rows[first : len(self._numbers)] = rows[wanted] if not wanted.all() else rows
-
-    def _decoded(self, encoded: bytes, where: Callable[[], str]) -> str:
-        try:
-            return encoded.decode("utf-8")
-        except UnicodeDecodeError:
-            self._repairs.need(where(), f"{shown(encoded)} is not UTF-8", "bytes that are not UTF-8 became U+FFFD")
-            return encoded.decode("utf-8", "replace")
 
     def _grow(self, needed: int) -> None:
         """Make room, in place: memory for twice as many rows would be too much to ask."""
@@ -93,6 +87,19 @@ def sound(vectors: Vectors, repairs: Repairs, place: str = "word") -> Vectors:
         wrong = f"{vectors.words[number]!r} has numbers that are not finite"
         repairs.need(f"{place} {number + 1:,}", wrong, "left out")
     return vectors if wanted.all() else vectors.only(np.flatnonzero(wanted))
+
+
+def decoded(encoded: bytes, repairs: Repairs, where: Callable[[], str]) -> str:
+    """Return a word that is in UTF-8; `where` tells at which place it stands.
+
+    Raises:
+        W2VError: when it is not, and nothing is to be repaired.
+    """
+    try:
+        return encoded.decode("utf-8")
+    except UnicodeDecodeError:
+        repairs.need(where(), f"{shown(encoded)} is not UTF-8", "bytes that are not UTF-8 became U+FFFD")
+        return encoded.decode("utf-8", "replace")
 
 
 def shown(word: bytes) -> str:

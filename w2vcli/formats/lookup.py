@@ -6,14 +6,13 @@ tells which file they belong to: a file that was written again without them is r
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli import npy
+from w2vcli import npy, seal
 from w2vcli.vectors import Vectors
 from w2vcli.words import StoredWords, stored
 
@@ -60,13 +59,8 @@ def read(path: Path) -> Vectors | None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Return the bytes of a file and the CRC-32 of parts of it, spread from its first byte to its last."""
-    size, checksum = path.stat().st_size, 0
-    with path.open("rb") as stream:
-        for part in range(_PARTS):
-            stream.seek(max(0, size - _PART_BYTES) * part // (_PARTS - 1))
-            checksum = zlib.crc32(stream.read(_PART_BYTES), checksum)
-    return size, checksum
+    """Return the bytes of a file, and a checksum of parts of it."""
+    return path.stat().st_size, seal.checksum_of_parts(path, _PARTS, _PART_BYTES)
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from w2vcli.formats.collecting import shown, sound
+from w2vcli.formats.collecting import decoded, sound
 from w2vcli.formats.repairs import Repairs
 from w2vcli.vectors import Vectors
 from w2vcli.words import ListedWords, Words
@@ -37,16 +38,12 @@ def read(file: Path, repairs: Repairs) -> list[str]:
         W2VError: when one is not UTF-8, and nothing is to be repaired.
         OSError: when the file cannot be read.
     """
-    words = []
-    for number, line in enumerate(file.read_bytes().removesuffix(b"\n").split(b"\n"), 1):
-        encoded = line.removesuffix(b"\r")
-        try:
-            words.append(encoded.decode("utf-8"))
-        except UnicodeDecodeError:
-            where = f"{file.name}, line {number:,}"
-            repairs.need(where, f"{shown(encoded)} is not UTF-8", "bytes that are not UTF-8 became U+FFFD")
-            words.append(encoded.decode("utf-8", "replace"))
-    return words if file.stat().st_size else []
+    content = file.read_bytes()
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    return [
+        decoded(line.removesuffix(b"\r"), repairs, partial("{}, line {:,}".format, file.name, number))
+        for number, line in enumerate(lines, 1)
+    ]
 
 
 def beside(path: Path, rows: NDArray[Any], repairs: Repairs) -> Vectors:
