@@ -13,7 +13,7 @@ import numpy as np
 from w2vcli import outputs
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.formats import FORMATS, Format, named, read_gensim
-from w2vcli.formats.collecting import shown, sound
+from w2vcli.formats.collecting import shown
 from w2vcli.formats.repairs import Repairs
 from w2vcli.model import file_of, load
 from w2vcli.sources import STDIN, Source, compression_of, is_url, open_text
@@ -96,9 +96,10 @@ def convert(
         return _copy_model(source, destination, choice)
     repairs = Repairs(source, choice.repair)
     original = load(source, repairs, say, choice.top if choice.words is None else None)
-    chosen, remarks = _chosen(sound(original, repairs), choice)
+    chosen, remarks = _chosen(original, choice)
     if not len(chosen):
-        raise W2VError(f"{source}: nothing of it is left to write" if len(original) else f"{source}: has no words")
+        had_words = len(original) or repairs.made()
+        raise W2VError(f"{source}: nothing of it is left to write" if had_words else f"{source}: has no words")
     chosen, more = _fitting(chosen, name, destination, choice.repair)
     converted = _cast(chosen, choice.dtype or _kept_dtype(chosen, FORMATS[name]))
     _write(destination, FORMATS[name], converted)

@@ -27,6 +27,7 @@ from w2vcli.formats import (
     word2vec_files,
     word_lists,
 )
+from w2vcli.formats.collecting import sound
 from w2vcli.formats.opening import Opened, open_model
 from w2vcli.formats.repairs import Repairs
 from w2vcli.sources import STDIN, compression_of, is_url, translated
@@ -47,6 +48,7 @@ class Format:
         dtypes: in which it can hold numbers.
         separators: what no word may have in it; an empty one is `""`.
         is_several: whether it is more than one file.
+        is_checked: whether reading it looks at every word and number.
     """
 
     endings: tuple[str, ...]
@@ -55,6 +57,7 @@ class Format:
     dtypes: tuple[str, ...] = ("float32",)
     separators: tuple[str, ...] = ()
     is_several: bool = False
+    is_checked: bool = False
 
     def cannot_hold(self, word: str) -> str | None:
         """Return why this format cannot have such a word, or None."""
@@ -90,13 +93,25 @@ _MARKS = {" ": "a space", "\n": "an end of line", "\t": "a tab", "\r": "a carria
 FORMATS: dict[str, Format] = {
     "gensim": Format((".kv", ".model"), gensim_files.write, gensim_files.read_vectors, is_several=True),
     "word2vec-text": Format(
-        (".vec", ".txt"), word2vec_files.write_text, _from_stream(word2vec_files.read_text), separators=_LINES
+        (".vec", ".txt"),
+        word2vec_files.write_text,
+        _from_stream(word2vec_files.read_text),
+        separators=_LINES,
+        is_checked=True,
     ),
     "word2vec-binary": Format(
-        (".bin",), word2vec_files.write_binary, _from_stream(word2vec_files.read_binary), separators=_LINES
+        (".bin",),
+        word2vec_files.write_binary,
+        _from_stream(word2vec_files.read_binary),
+        separators=_LINES,
+        is_checked=True,
     ),
     "glove": Format(
-        (".glove",), word2vec_files.write_glove, _from_stream(word2vec_files.read_glove), separators=_LINES
+        (".glove",),
+        word2vec_files.write_glove,
+        _from_stream(word2vec_files.read_glove),
+        separators=_LINES,
+        is_checked=True,
     ),
     "fasttext": Format((), None, _from_file(fasttext_files.read)),
     "numpy": Format(
@@ -106,6 +121,7 @@ FORMATS: dict[str, Format] = {
         dtypes=("float32", "float16"),
         separators=("\n", "\r"),
         is_several=True,
+        is_checked=True,
     ),
     "safetensors": Format(
         (".safetensors",),
@@ -119,9 +135,14 @@ FORMATS: dict[str, Format] = {
         _from_file(tsv_files.read, tsv_files.ENDING),
         separators=("", "\t", "\n", "\r"),
         is_several=True,
+        is_checked=True,
     ),
     "parquet": Format(
-        (".parquet",), parquet_files.write, _from_file(parquet_files.read), dtypes=("float32", "float16")
+        (".parquet",),
+        parquet_files.write,
+        _from_file(parquet_files.read),
+        dtypes=("float32", "float16"),
+        is_checked=True,
     ),
 }
 
@@ -213,7 +234,8 @@ def read_vectors(path: str, repairs: Repairs | None = None, most: int | None = N
 
     Args:
         path: where it is.
-        repairs: takes note of what is wrong with it; if not given, nothing may be.
+        repairs: takes note of what is wrong with it, and has all of it checked; if not given, nothing may be, and what
+            is mapped into memory is not read through.
         most: words after so many need not be read.
 
     Raises:
@@ -221,9 +243,11 @@ def read_vectors(path: str, repairs: Repairs | None = None, most: int | None = N
     """
     with explained(path):
         if path != STDIN and not is_url(path) and (found := lookup.read(Path(path))) is not None:
-            return found
+            return found if repairs is None else sound(found, repairs)
         with open_model(path) as opened:
-            return FORMATS[_known(opened)].read(opened, repairs or Repairs(path), most)
+            form = FORMATS[_known(opened)]
+            found = form.read(opened, repairs or Repairs(path), most)
+        return found if repairs is None or form.is_checked else sound(found, repairs)
 
 
 def read_gensim(path: str) -> Any:
