@@ -13,6 +13,8 @@ from w2vcli.errors import W2VError
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.int64]
 
+_PIECE_BYTES = 1 << 22  # of a table, read at once
+
 
 @dataclass(frozen=True)
 class Vocab:
@@ -28,14 +30,8 @@ class Vocab:
         return len(self.words)
 
     def kept(self, min_count: int, max_final_vocab: int | None = None) -> int:
-        """Return V: the words with id < V stay, the rarer ones are left out.
-
-        As in Gensim, `max_final_vocab` raises min_count until at most that many words are left; words as frequent
-        as the first one left out go with it.
-        """
-        if max_final_vocab is not None and max_final_vocab < len(self):
-            min_count = max(min_count, int(self.counts[max_final_vocab]) + 1)
-        return int(np.searchsorted(-self.counts, -min_count, side="right"))
+        """Return V: the words with id < V stay, the rarer ones are left out; see `kept`."""
+        return kept(self.counts, min_count, max_final_vocab)
 
     def head(self, size: int) -> Vocab:
         """Return the vocabulary of the `size` most frequent words."""
@@ -68,7 +64,42 @@ class Vocab:
         try:
             return cls.parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise W2VError(f"{path}: not a vocabulary file: {error}") from error
+            raise _not_a_vocabulary(path, error) from error
+
+    @classmethod
+    def load_head(cls, path: Path, size: int) -> tuple[Vocab, CountArray]:
+        """Return the first `size` words of a table, and the counts of all its words, which memory holds more easily.
+
+        Raises:
+            W2VError: when it is not such a file.
+        """
+        words: list[str] = []
+        counts = [np.zeros(0, dtype=np.int64)]
+        try:
+            with path.open(encoding="utf-8", newline="\n") as lines:
+                while piece := "".join(lines.readlines(_PIECE_BYTES)):
+                    part = cls.parse(piece)
+                    words += part.words[: max(0, size - len(words))]
+                    counts.append(part.counts)
+        except (OSError, ValueError) as error:
+            raise _not_a_vocabulary(path, error) from error
+        every = np.concatenate(counts)
+        return cls(words, every[: len(words)]), every
+
+
+def kept(counts: CountArray, min_count: int, max_final_vocab: int | None = None) -> int:
+    """Return V of words with these counts, in descending order: those with id < V stay.
+
+    As in Gensim, `max_final_vocab` raises min_count until at most that many words are left; words as frequent as the
+    first one left out go with it.
+    """
+    if max_final_vocab is not None and max_final_vocab < len(counts):
+        min_count = max(min_count, int(counts[max_final_vocab]) + 1)
+    return int(np.searchsorted(-counts, -min_count, side="right"))
+
+
+def _not_a_vocabulary(path: Path, error: Exception) -> W2VError:
+    return W2VError(f"{path}: not a vocabulary file: {error}")
 
 
 def keep_probabilities(counts: CountArray, sample: float) -> FloatArray:
