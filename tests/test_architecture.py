@@ -16,16 +16,19 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 LAYERS = [
     {"cli"},
     {"bench"},
+    {"plots"},
+    {"observed"},
     {"convert", "describe", "preprocessing", "training"},
     {"loop", "model"},
     {"growing", "resuming"},
     {"gensim_model", "measuring"},
+    {"history"},
     {"checkpoint", "engines", "evaluate", "formats", "index", "loss", "run_directory", "schedule"},
     {"encoding"},
     {"numbering"},
     {"corpus"},
     {"provenance", "vocab"},
-    {"outputs", "queries", "resources", "text"},
+    {"outputs", "projection", "queries", "resources", "text"},
     {"sources", "config", "compiled", "seal", "spelling", "vectors"},
     {"background", "errors", "npy", "words"},
 ]
@@ -43,6 +46,8 @@ KEPT_OUT = {
     "matplotlib",
     "pyarrow",
     "usearch",
+    "umap",
+    "sklearn",
 }
 AT_HOME = {
     "compiled": {"numba"},

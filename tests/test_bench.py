@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from w2vcli.bench import comparison as bench
-from w2vcli.bench import plotting
 from w2vcli.bench.comparison import Run, bench_train, summaries, trainers
 from w2vcli.config import Config
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import METRICS, evaluate
+from w2vcli.plots import saving
 
 from .conftest import W2V, need
 
@@ -204,9 +204,9 @@ def test_mistakes_are_found_before_the_first_round(
 
 
 def test_a_plot_needs_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plotting, "find_spec", lambda name: None)
+    monkeypatch.setattr(saving, "find_spec", lambda name: None)
     with pytest.raises(W2VError, match="needs matplotlib"):
-        plotting.check(tmp_path / "speed.svg")
+        saving.check(tmp_path / "speed.svg")
 
 
 def test_what_the_others_are_compared_to() -> None:

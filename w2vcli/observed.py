@@ -5,6 +5,7 @@ Everything is read when it is first asked for, and what is not there says why.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,14 +59,16 @@ class Observed:
 
     Args:
         path: a run directory, or what else holds a model.
+        name: what to call it, if not by its path.
 
     Raises:
         W2VError: when it is neither.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.name = str(path)
-        if self.name == STDIN:
+    def __init__(self, path: str | Path, name: str | None = None) -> None:
+        self.path = str(path)
+        self.name = name or self.path
+        if self.path == STDIN:
             raise ConfigError(["a model on standard input cannot be looked at; write it to a file first"])
         directory = RunDirectory(path)
         self.run = directory if not is_url(path) and directory.path.is_dir() and directory.is_run() else None
@@ -75,7 +78,7 @@ class Observed:
     @cached_property
     def about(self) -> dict[str, Any]:
         """What `w2v info` tells of it."""
-        return describe(self.name)
+        return describe(self.path)
 
     @property
     def is_training(self) -> bool:
@@ -104,7 +107,7 @@ class Observed:
         try:
             return resolve(run.config, environment={}).config
         except W2VError as error:
-            raise MissingError(f"{self.name}: the settings of this run are not known: {error}") from error
+            raise MissingError(f"{self.path}: the settings of this run are not known: {error}") from error
 
     # ------------------------------------------------------------ the corpus
 
@@ -113,11 +116,11 @@ class Observed:
         if self.run is None:
             counts = self.vectors.counts
             if counts is None:
-                raise MissingError(f"{self.name}: this file does not tell how often its words occur")
+                raise MissingError(f"{self.path}: this file does not tell how often its words occur")
             head = self.vectors.words[:_WORDS_READ]
             return Vocab(head, np.asarray(counts[: len(head)])), np.asarray(counts)
         if not self.run.vocab.is_file():
-            raise MissingError(f"{self.name}: the words of this run's corpus are not counted yet")
+            raise MissingError(f"{self.path}: the words of this run's corpus are not counted yet")
         return Vocab.load_head(self.run.vocab, _WORDS_READ)
 
     @property
@@ -146,7 +149,7 @@ class Observed:
         settings = self.config.word2vec
         size = kept(self.counts, settings.min_count, settings.max_final_vocab)
         if not size:
-            raise MissingError(f"{self.name}: no word occurs {settings.min_count} times")
+            raise MissingError(f"{self.path}: no word occurs {settings.min_count} times")
         return self.counts[:size]
 
     @cached_property
@@ -168,9 +171,9 @@ class Observed:
                 lengths = np.diff(offsets[first : min(first + _PIECE, sentences) + 1])
                 found += np.bincount(np.clip(lengths, 0, MAX_TOKENS), minlength=len(found))
         except FileNotFoundError:
-            raise MissingError(f"{self.name}: the encoded text, RUN/corpus, is not there (any more)") from None
+            raise MissingError(f"{self.path}: the encoded text, RUN/corpus, is not there (any more)") from None
         except (OSError, ValueError) as error:
-            raise MissingError(f"{self.name}: the encoded text cannot be read: {error}") from error
+            raise MissingError(f"{self.path}: the encoded text cannot be read: {error}") from error
         longest = int(np.flatnonzero(found)[-1]) if found.any() else 0
         return Lengths(found[: longest + 1], int(found.sum()), sentences)
 
@@ -194,14 +197,14 @@ class Observed:
     @cached_property
     def _vectors_and_source(self) -> tuple[Vectors, str]:
         if self.run is None:
-            return model.load(self.name), "the file"
+            return model.load(self.path), "the file"
         unfinished = self.is_training or not self.run.trained()
         found = checkpoint.newest(self.run.checkpoints) if unfinished else None
         if found is not None:
             return self._of_checkpoint(found)
         if self.run.trained():
-            return model.load(self.name), "the finished model"
-        raise MissingError(f"{self.name}: there are no vectors before the first checkpoint")
+            return model.load(self.path), "the finished model"
+        raise MissingError(f"{self.path}: there are no vectors before the first checkpoint")
 
     def _of_checkpoint(self, found: checkpoint.Checkpoint) -> tuple[Vectors, str]:
         try:
@@ -216,10 +219,18 @@ class Observed:
 
     def _the_run(self) -> RunDirectory:
         if self.run is None:
-            raise MissingError(f"{self.name}: a model alone does not tell how it was trained")
+            raise MissingError(f"{self.path}: a model alone does not tell how it was trained")
         return self.run
 
 
-def state_of(observed: Observed) -> str:
-    """Return `training`, `finished`, `unfinished`, or `model` of what is no run."""
-    return str(observed.about.get("state", "model"))
+def observe(paths: Sequence[str]) -> list[Observed]:
+    """Return runs, called by the last parts of their paths if these tell them apart.
+
+    Raises:
+        W2VError: when there is none at one of the paths.
+    """
+    short = [path.rstrip("/").rpartition("/")[2] for path in paths]
+    return [
+        Observed(path, name)
+        for path, name in zip(paths, short if len(set(short)) == len(short) else paths, strict=True)
+    ]

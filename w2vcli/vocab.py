@@ -102,16 +102,22 @@ def _not_a_vocabulary(path: Path, error: Exception) -> W2VError:
     return W2VError(f"{path}: not a vocabulary file: {error}")
 
 
-def keep_probabilities(counts: CountArray, sample: float) -> FloatArray:
+def keep_probabilities(counts: CountArray, sample: float, total: int | None = None) -> FloatArray:
     """Return the probability that subsampling keeps an occurrence of each word, float64 (n,).
 
     min(1, sqrt(t/f) + t/f) with t = `sample` and f the word's share of all occurrences, as in word2vec.c (Mikolov
     et al. 2013, https://arxiv.org/abs/1310.4546, give sqrt(t/f) alone). Of Gensim's conventions: 0 keeps all, and
     from 1 on `sample` is a count, the one below which words are kept whole.
+
+    Args:
+        counts: how often each word occurs, int64 (n,).
+        sample: the threshold.
+        total: how often all words do, if these are not all.
     """
     if sample == 0:
         return np.ones(len(counts))
-    threshold = sample * counts.sum() if sample < 1 else int(sample * (3 + np.sqrt(5)) / 2)
+    total = int(counts.sum()) if total is None else total
+    threshold = sample * total if sample < 1 else int(sample * (3 + np.sqrt(5)) / 2)
     ratio = threshold / counts
     return np.minimum(1.0, np.sqrt(ratio) + ratio)
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2vcli import encoding, loss
-from w2vcli.bench import plotting
 from w2vcli.config import Config
 from w2vcli.corpus import Block, Corpus
 from w2vcli.engines import choose, reference
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.gensim_model import build_model
 from w2vcli.loss import HeldOut
+from w2vcli.plots import saving
 from w2vcli.sources import expand, names
 from w2vcli.vocab import Vocab, keep_probabilities, noise_probabilities
 
@@ -237,7 +237,7 @@ def _pair_dataset(task: _Task, pairs: list[tuple[int, int]]) -> Any:
 
 
 def plot(trials: Sequence[Trial], path: Path) -> None:
-    """Draw speed and held-out loss by batch size to a file that `plotting.check` has nothing against."""
+    """Draw speed and held-out loss by batch size to a file that `saving.check` has nothing against."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
@@ -263,4 +263,4 @@ def plot(trials: Sequence[Trial], path: Path) -> None:
         panel.set_xlabel("batch size")
         panel.set_ylabel(name)
         panel.legend()
-    plotting.save(figure, path)
+    saving.save(figure, path)

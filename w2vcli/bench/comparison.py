@@ -24,13 +24,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from w2vcli.bench import launch, peers, plotting
+from w2vcli.bench import launch, peers
 from w2vcli.config import Config
 from w2vcli.encoding import WordCounter
 from w2vcli.engines import ENGINES, choose
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import METRICS, evaluate
 from w2vcli.model import load
+from w2vcli.plots import saving
 from w2vcli.sources import expand, open_bytes
 
 BASELINE = "gensim corpus_file"
@@ -346,7 +347,7 @@ def as_json(runs: Sequence[Run], config: Config, baseline: str) -> dict[str, Any
 
 
 def plot(found: Sequence[Summary], path: Path) -> None:
-    """Draw speed and quality of every trainer to a file that `plotting.check` has nothing against."""
+    """Draw speed and quality of every trainer to a file that `saving.check` has nothing against."""
     from matplotlib.figure import Figure
 
     has_scores = any(summary.scores.get("analogies") is not None for summary in found)
@@ -364,4 +365,4 @@ def plot(found: Sequence[Summary], path: Path) -> None:
         panels[1].set_xlabel("analogies right, %")
     for panel in panels:
         panel.invert_yaxis()
-    plotting.save(figure, path)
+    saving.save(figure, path)

@@ -200,12 +200,12 @@ def _loss(trial: Trial) -> str | None:
 def _check_files(output: str | None, plot: str | None) -> None:
     """Make sure, before anything is measured, that the results can be written."""
     from w2vcli import outputs
-    from w2vcli.bench import plotting
+    from w2vcli.plots import saving
 
     if output is not None:
         outputs.check_folder(output)
     if plot is not None:
-        plotting.check(Path(plot))
+        saving.check(Path(plot))
 
 
 def _write(output: str | None, results: dict[str, Any]) -> None:

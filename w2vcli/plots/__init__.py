@@ -1,0 +1,137 @@
+"""Figures of runs, in one style, for reports and papers.
+
+To add one, write a function that prepares it (see `drawing`) and its line in PLOTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from w2vcli.observed import Observed
+from w2vcli.plots import corpus, course, sampling, vectors
+from w2vcli.plots.drawing import Choice, Drawing, Numbers, Plot, of_one
+from w2vcli.plots.style import is_narrow, style
+
+__all__ = ["PLOTS", "Choice", "Drawing", "Numbers", "Plot", "figure_of", "prepare", "style"]
+
+PLOTS: dict[str, Plot] = {
+    "pipeline": Plot(
+        "From text to vectors",
+        "Where words are lost: what is left of the text after min_count and after subsampling.",
+        of_one(corpus.pipeline),
+        aspect=0.13,
+        narrow_aspect=1.15,
+        full=True,
+    ),
+    "top-words": Plot(
+        "The most frequent words",
+        "Words that do not belong here, such as markup, headers or pieces of words, show that the text needs cleaning.",
+        of_one(corpus.top_words),
+        aspect=0.75,
+        narrow_aspect=0.9,
+    ),
+    "zipf": Plot(
+        "Zipf's law",
+        "Natural text falls in a nearly straight line with a slope near -1; steps and bumps point to repeated text.",
+        corpus.zipf,
+        several=True,
+    ),
+    "sentence-lengths": Plot(
+        "Sentence lengths",
+        "Very short sentences teach little, a bar at one length is often a line's end in the text, not a sentence's.",
+        of_one(corpus.sentence_lengths),
+    ),
+    "coverage": Plot(
+        "What min_count leaves",
+        "A min_count is good where the vocabulary has shrunk much, but the covered share of the text hardly.",
+        of_one(corpus.coverage),
+    ),
+    "subsampling": Plot(
+        "Subsampling",
+        "Function words should lie low on the curve, the words you care about at the top.",
+        of_one(sampling.subsampling),
+    ),
+    "windows": Plot(
+        "Context windows",
+        "Near words count more than far ones; narrow windows teach what a word does, wide ones what it is about.",
+        of_one(sampling.windows),
+    ),
+    "noise": Plot(
+        "Noise words",
+        "The steeper the line, the more often frequent words are the wrong answers; 0 draws all words alike.",
+        of_one(sampling.noise),
+    ),
+    "training": Plot(
+        "Held-out loss and learning rate",
+        "The loss should fall steeply at first and flatten out; where it rises again the model overfits.",
+        course.training,
+        several=True,
+        aspect=0.4,
+        narrow_aspect=0.95,
+        full=True,
+    ),
+    "throughput": Plot(
+        "Speed",
+        "The line should be flat; where it sinks, something else was using the machine.",
+        course.throughput,
+        several=True,
+    ),
+    "scores": Plot(
+        "Scores during training",
+        "Scores that have stopped to rise say that more epochs will not help.",
+        course.scores,
+        several=True,
+    ),
+    "map": Plot(
+        "Map of words",
+        "Words of a kind should lie together: names, numbers, verbs, places.",
+        of_one(vectors.word_map),
+        aspect=0.75,
+        narrow_aspect=1.1,
+        full=True,
+    ),
+    "heatmap": Plot(
+        "Cosine similarities",
+        "Words of a kind should form dark squares on the diagonal, on a lighter ground.",
+        of_one(vectors.heatmap),
+        aspect=0.9,
+        narrow_aspect=0.95,
+    ),
+    "analogies": Plot(
+        "Scores by section",
+        "Where intervals overlap widely, a difference may be chance.",
+        vectors.analogies,
+        several=True,
+        aspect=0.8,
+        narrow_aspect=1.0,
+    ),
+}
+
+
+def prepare(name: str, runs: Sequence[Observed], choice: Choice | None = None) -> Drawing:
+    """Prepare the plot of that name.
+
+    Raises:
+        MissingError: when the runs do not have what it shows.
+        ConfigError: when it shows only one run.
+    """
+    return PLOTS[name].prepare(runs, choice or Choice())
+
+
+def figure_of(name: str, drawing: Drawing, width: float) -> Any:
+    """Return a prepared plot as a matplotlib Figure, in the project's style; to be saved within `style`.
+
+    Args:
+        name: of the plot.
+        drawing: what `prepare` returned.
+        width: inches.
+    """
+    from matplotlib.figure import Figure
+
+    plot = PLOTS[name]
+    aspect = plot.narrow_aspect if is_narrow(width) else plot.aspect
+    with style():
+        figure = Figure(figsize=(width, width * aspect), layout="constrained")
+        drawing.draw(figure)
+    return figure

@@ -1,0 +1,268 @@
+"""Figures of a run's text: how much of it goes where, its words, their counts, and its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vcli.observed import MissingError, Observed
+from w2vcli.plots.drawing import Choice, Drawing, Numbers
+from w2vcli.plots.style import INK, MARKERS, MUTED, SERIES, is_narrow, label, log_spaced, percents, quantities
+from w2vcli.vocab import CountArray, keep_probabilities, kept
+
+_TOP = 20
+_RANKS = 120
+_LEAST_FITTED, _FEWEST_FITTED = 10, 5
+"""Rarer words have counts too coarse to fit a line to."""
+_BINS = 50
+_MIN_COUNTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1_000)
+
+
+# ---------------------------------------------------------------- from text to vectors
+
+
+def pipeline(run: Observed, choice: Choice) -> Drawing:
+    """Prepare the way from the text to the vectors, with the run's own numbers."""
+    steps = _steps(run)
+    return Drawing(lambda figure: _draw_steps(figure, steps), Numbers(("step", "what", "and"), steps))
+
+
+def _steps(run: Observed) -> list[tuple[str, str, str]]:
+    settings, start = run.config.word2vec, run.history.start
+    counts, all_counts = run.kept_counts, run.counts
+    tokens, of_all = int(counts.sum()), int(all_counts.sum())
+    left = share_left(counts, settings.sample)
+    reach = (settings.window + 1) / 2 if settings.shrink_windows else settings.window
+    return [
+        ("Text", f"{of_all:,} words", f"{start['sentences']:,} sentences" if "sentences" in start else ""),
+        ("Vocabulary", f"{len(counts):,} of {len(all_counts):,}", f"{_percent(tokens / of_all)} of the text"),
+        ("Subsampling", f"keeps {_percent(left)}", f"{left * tokens / 1e6:,.3g} M an epoch"),
+        ("Contexts", f"{settings.window} words each side", f"≤ {2 * reach * left * tokens / 1e6:,.3g} M pairs"),
+        (
+            "Noise words" if settings.negative else "Huffman tree",
+            f"{settings.negative} for each pair" if settings.negative else "hierarchical softmax",
+            f"by count ^ {settings.ns_exponent:g}" if settings.negative else "",
+        ),
+        (
+            f"SGD, {'skip-gram' if settings.sg else 'CBOW'}",
+            f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}",
+            f"{settings.alpha:g} to {settings.min_alpha:g}",
+        ),
+        ("Vectors", f"{len(counts):,} × {settings.vector_size}", "words × dimensions"),
+    ]
+
+
+def share_left(counts: CountArray, sample: float) -> float:
+    """Return which share of the occurrences of words subsampling keeps on average."""
+    return float((counts * keep_probabilities(counts, sample)).sum() / counts.sum())
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _draw_steps(figure: Any, steps: Sequence[tuple[str, str, str]]) -> None:
+    """Draw boxes with arrows between them: in a row, or in a column where it is narrow."""
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    number, narrow = len(steps), is_narrow(figure.get_figwidth())
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    for place, (name, *details) in enumerate(steps):
+        across, along = (0.86, 0.66 / number) if narrow else (0.8, 0.84 / number)
+        middle = (place + 0.5) / number
+        x, y, width, height = (0.5, 1 - middle, across, along) if narrow else (middle, 0.5, along, across)
+        axes.add_patch(_box(x - width / 2, y - height / 2, width, height))
+        lines = [f"{name}:  {details[0]}", details[1]] if narrow else [name, *details]
+        step = 0.044 if narrow else 0.22
+        for line, text in enumerate(lines):
+            below = y + step * ((len(lines) - 1) / 2 - line)
+            weight, colour = ("bold", INK) if not line else ("normal", MUTED)
+            size = 8 if narrow else 7.6
+            axes.text(x, below, text, ha="center", va="center", size=size, weight=weight, color=colour)
+        if place + 1 < number:
+            start, end = (place + 0.5) / number + along / 2, (place + 1.5) / number - along / 2
+            first, last = ((0.5, 1 - start), (0.5, 1 - end)) if narrow else ((start, 0.5), (end, 0.5))
+            axes.annotate("", last, first, arrowprops={"arrowstyle": "-|>", "color": MUTED, "shrinkA": 0, "shrinkB": 0})
+
+
+def _box(x: float, y: float, width: float, height: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x, y), width, height, facecolor="none", edgecolor=SERIES[0], linewidth=1.2)
+
+
+# ---------------------------------------------------------------- words
+
+
+def top_words(run: Observed, choice: Choice) -> Drawing:
+    """Prepare bars of the counts of the most frequent words."""
+    top, total = run.top.head(_TOP), int(run.counts.sum())
+    shares = top.counts / total
+
+    def draw(figure: Any) -> None:
+        number = min(len(top), 15 if is_narrow(figure.get_figwidth()) else _TOP)
+        axes = figure.subplots()
+        bars = axes.barh(range(number), top.counts[:number], color=SERIES[0], height=0.72)
+        axes.bar_label(bars, [_percent(share) for share in shares[:number]], padding=3, size=7.5, color=MUTED)
+        axes.set_yticks(range(number), [label(word, 14) for word in top.words[:number]])
+        axes.tick_params(axis="y", labelcolor=INK, length=0)
+        axes.grid(axis="y", visible=False)
+        axes.invert_yaxis()
+        axes.margins(x=0.14, y=0.01)
+        axes.set_xlabel("count, and share of the text")
+        quantities(axes.xaxis)
+
+    rows = list(zip(top.words, top.counts.tolist(), shares.tolist(), strict=True))
+    most = f"{label(top.words[0])} alone is {_percent(shares[0])} of the text" if len(top) else ""
+    remark = f"{most}; the {len(top)} most frequent words are {_percent(float(shares.sum()))}."
+    return Drawing(draw, Numbers(("word", "count", "share"), rows), remark)
+
+
+class _Line(NamedTuple):
+    """A power law: count = factor * rank ** slope."""
+
+    slope: float
+    factor: float
+
+
+def fit_zipf(counts: CountArray) -> _Line | None:
+    """Return the line through counts by rank on logarithmic axes, if there are enough words that occur ten times.
+
+    Least squares over ranks that are evenly spaced on the logarithmic axis, so that the many rare words do not decide
+    alone.
+    """
+    fitted = kept(counts, _LEAST_FITTED)
+    if fitted < _FEWEST_FITTED:
+        return None
+    places = log_spaced(fitted, _RANKS)
+    slope, intercept = np.polyfit(np.log(places + 1), np.log(counts[places]), 1)
+    return _Line(float(slope), float(np.exp(intercept)))
+
+
+def zipf(runs: Sequence[Observed], choice: Choice) -> Drawing:
+    """Prepare counts by rank on logarithmic axes, with a line fitted to them."""
+    found = [(run.name, run.counts, fit_zipf(run.counts)) for run in runs]
+
+    names = [label(name) for name, *_ in found] if len(found) > 1 else ["words"]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for number, (_, counts, line) in enumerate(found):
+            places = log_spaced(len(counts), _RANKS)
+            axes.plot(places + 1, counts[places], MARKERS[number], ms=2.6, color=SERIES[number], label=names[number])
+            if line:
+                ends = np.array([1, kept(counts, _LEAST_FITTED)])
+                text = f"slope {line.slope:.2f}"
+                colour = SERIES[number] if len(found) > 1 else SERIES[1]
+                axes.plot(ends, line.factor * ends**line.slope, "--", color=colour, lw=1.2, label=text)
+        axes.set(xscale="log", yscale="log", xlabel="rank", ylabel="count")
+        quantities(axes.xaxis)
+        quantities(axes.yaxis)
+        axes.legend()
+
+    rows = [
+        (name, place + 1, run.top.words[place] if place < len(run.top) else "", int(counts[place]))
+        for run, (name, counts, _) in zip(runs, found, strict=True)
+        for place in log_spaced(len(counts), 25).tolist()
+    ]
+    remarks = [f"{f'{name}: ' if len(found) > 1 else ''}{_zipf_remark(counts, line)}" for name, counts, line in found]
+    return Drawing(draw, Numbers(("run", "rank", "word", "count"), rows), " ".join(remarks))
+
+
+def _zipf_remark(counts: CountArray, line: _Line | None) -> str:
+    once = len(counts) - kept(counts, 2)
+    rare = f"{once:,} of {len(counts):,} distinct words occur once."
+    if line is None:
+        return f"Too few words occur {_LEAST_FITTED} times to fit a line. {rare}"
+    return f"The fitted slope, over words that occur {_LEAST_FITTED} times or more, is {line.slope:.2f}. {rare}"
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def sentence_lengths(run: Observed, choice: Choice) -> Drawing:
+    """Prepare a histogram of the sentences' lengths."""
+    lengths = run.lengths
+    if not lengths.looked_at:
+        raise MissingError(f"{run.path}: the text has no sentences")
+    marks = {name: lengths.quantile(share) for name, share in (("half", 0.5), ("95 %", 0.95), ("99 %", 0.99))}
+    longest = len(lengths.sentences) - 1
+    width = max(1, -(-max(marks["99 %"], 1) // _BINS))
+    shown = lengths.sentences[: marks["99 %"] + 1]
+    bins = np.add.reduceat(shown, np.arange(0, len(shown), width)) / lengths.looked_at
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.bar(np.arange(len(bins)) * width, bins, width * 0.92, align="edge", color=SERIES[0])
+        for name in ("half", "95 %"):
+            axes.axvline(marks[name] + 1, color=SERIES[1], ls="--", lw=1.2)
+            axes.annotate(
+                f"{name}: ≤ {marks[name]}", (marks[name] + 1, 0.97), xycoords=("data", "axes fraction"),
+                xytext=(4, 0), textcoords="offset points", va="top", size=8,
+            )  # fmt: skip
+        axes.set(xlabel="words in a sentence", ylabel="share of the sentences")
+        axes.set_xlim(0, len(bins) * width)
+        percents(axes.yaxis)
+        axes.grid(axis="x", visible=False)
+
+    single = float(lengths.sentences[:2].sum() / lengths.looked_at)
+    sampled = "" if lengths.looked_at == lengths.total else f" Of {lengths.total:,}, {lengths.looked_at:,} were read."
+    remark = (
+        f"Half of the sentences have up to {marks['half']} words, 95 % up to {marks['95 %']}; the longest has "
+        f"{longest:,}. {_percent(single)} have a single word, or none, and teach nothing.{sampled}"
+    )
+    rows = [
+        (f"{place * width}" if width == 1 else f"{place * width}-{(place + 1) * width - 1}", share)
+        for place, share in enumerate(bins.tolist())
+    ]
+    return Drawing(draw, Numbers(("words", "share of the sentences"), rows), remark)
+
+
+# ---------------------------------------------------------------- what min_count leaves
+
+
+def coverage(run: Observed, choice: Choice) -> Drawing:
+    """Prepare how much of the text, and how many words, each min_count leaves."""
+    counts = run.counts
+    chosen = run.config.word2vec.min_count if run.run else 1
+    values = sorted({value for value in (*_MIN_COUNTS, chosen) if value <= max(int(counts[0]), 1)} or {1})
+    words = np.array([kept(counts, value) for value in values])
+    covered = np.concatenate([[0], np.cumsum(counts)])[words] / counts.sum()
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        number = axes.twinx()
+        axes.plot(values, covered, "o-", ms=4, color=SERIES[0])
+        number.plot(values, words, "s--", ms=3.5, color=SERIES[1])
+        axes.axvline(chosen, color=MUTED, ls=":", lw=1.2)
+        axes.set(xscale="log", xlabel="min_count", ylim=(min(0.9, float(covered.min()) - 0.02), 1.005))
+        axes.set_ylabel("● share of the text", color=SERIES[0])
+        number.set_yscale("log")
+        number.set_ylabel("■ words in the vocabulary", color=SERIES[1])
+        number.spines["right"].set_visible(True)
+        number.grid(visible=False)
+        axes.set_xticks([value for value in values if str(value)[0] in "125"], minor=False)
+        axes.minorticks_off()
+        percents(axes.yaxis)
+        quantities(axes.xaxis)
+        quantities(number.yaxis)
+
+    place = values.index(chosen)
+    remark = (
+        f"min_count {chosen} leaves {words[place]:,} of {len(counts):,} words, which are {_percent(covered[place])} of "
+        "the text."
+    )
+    rows = list(zip(values, words.tolist(), covered.tolist(), strict=True))
+    return Drawing(draw, Numbers(("min_count", "words", "share of the text"), rows), remark)
+
+
+def counts_of(words: Sequence[str], run: Observed) -> NDArray[np.int64]:
+    """Return the counts of words of a model, int64 (n,), 0 where they are not known."""
+    vectors = run.vectors
+    if vectors.counts is None:
+        return np.zeros(len(words), dtype=np.int64)
+    places = [vectors.words.find(word) for word in words]
+    return np.array([0 if place is None else int(vectors.counts[place]) for place in places], dtype=np.int64)

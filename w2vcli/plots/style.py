@@ -1,0 +1,181 @@
+"""How figures look: their colours, fonts and sizes, and how a figure becomes an SVG that follows a page's theme."""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLOURS = {
+    "ink": "#1d1f23",
+    "muted": "#5f6671",
+    "grid": "#dfe2e7",
+    "paper": "#fefefe",
+    "c1": "#0072b2",
+    "c2": "#d55e00",
+    "c3": "#009e73",
+    "c4": "#cc79a7",
+    "c5": "#e69f00",
+    "c6": "#56b4e9",
+    "c7": "#7f6a00",
+    "c8": "#5b5b5b",
+}
+"""By the names of a page's CSS variables; c1 to c8, of series, can be told apart by the colour-blind (Okabe and Ito
+2008, https://jfly.uni-koeln.de/color/)."""
+INK, MUTED, GRID, PAPER = (COLOURS[name] for name in ("ink", "muted", "grid", "paper"))
+SERIES = [COLOURS[f"c{number}"] for number in range(1, 9)]
+MARKERS = "osD^vPX*"
+"""Of series, for those who see no colours."""
+SEQUENTIAL = "cividis_r"
+"""Of numbers: even for the colour-blind, dark for much."""
+
+FULL, WIDE, NARROW = 9.6, 5.8, 3.5
+"""Inches: across a page, half of it, and a telephone's screen or a column of a paper."""
+_IS_NARROW = 4.5
+
+_OTHER_SCRIPTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
+    *("Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Arial Unicode MS", "Noto Sans", "Noto Sans Devanagari"),
+    *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Thai", "FreeSans", "Unifont"),
+)
+"""Fonts for letters that matplotlib's own has not, as far as they are installed."""
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's categories of characters that show nothing, or change how their neighbours are shown."""
+_JOINERS = "\u200c\u200d"  # which are part of how words of some scripts are written
+
+
+def label(word: str, most: int = 24) -> str:
+    """Return a word as it can be shown: cut if it is long, and what would not be seen as its code point.
+
+    >>> label("king"), label("a\\x00b"), label("w" * 30)
+    ('king', 'a\\\\x00b', 'wwwwwwwwwwwwwwwwwwwwwww…')
+    """
+    cut = word if len(word) <= most else word[: most - 1] + "…"
+    return "".join(_visible(letter) for letter in cut) or "(empty)"
+
+
+def _visible(letter: str) -> str:
+    if letter not in _JOINERS and unicodedata.category(letter) in _HIDDEN:
+        return f"\\x{ord(letter):02x}"
+    return letter
+
+
+def is_narrow(width: float) -> bool:
+    """Return whether a figure of so many inches is for a narrow place, where less can be shown."""
+    return width < _IS_NARROW
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save figures in this project's style."""
+    import matplotlib
+
+    with matplotlib.rc_context(_settings()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # in an SVG the viewer's is taken
+        warnings.filterwarnings("ignore", message="There are no gridspecs")  # where a figure places its own axes
+        yield
+
+
+@cache
+def _settings() -> Any:
+    from matplotlib import font_manager
+
+    installed = set(font_manager.get_font_names())
+    return {
+        "font.family": ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in installed)],
+        "font.size": 9,
+        "axes.labelsize": 9,
+        "axes.titlesize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "text.color": INK,
+        "text.parse_math": False,  # a word like $x$ is a word
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "lines.linewidth": 1.5,
+        "figure.facecolor": PAPER,
+        "axes.facecolor": "none",
+        "savefig.facecolor": PAPER,
+        "svg.fonttype": "none",  # text stays text: it can be searched, and any script shown
+        "svg.hashsalt": "w2v",  # the same figure is the same file
+    }
+
+
+# ---------------------------------------------------------------- SVG
+
+_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+
+
+def inline_svg(figure: Any, prefix: str, title: str) -> str:
+    """Return a figure as SVG to stand in a page: its colours are the page's, its ids begin with a prefix of its own."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
+    text = stream.getvalue().decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{prefix}-", text)
+    for name, colour in COLOURS.items():
+        text = text.replace(colour, f"var(--{name})")
+    text = re.sub(r"font: ([^;\"]*?)(\d+)px [^;\"]*", r"font: \g<1>\g<2>px sans-serif", text)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' (xmlns(:\w+)?|version)="[^"]*"', "", text).replace("xlink:href", "href")
+    text = re.sub(
+        r'<svg ([^>]*?)width="[^"]*"|<svg ', r"<svg \g<1>" if "width=" in text[:400] else "<svg ", text, count=1
+    )
+    return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+
+
+# ---------------------------------------------------------------- what figures have in common
+
+
+def quantities(axis: Any) -> None:
+    """Show an axis' numbers with k, M and G."""
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
+    axis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def percents(axis: Any) -> None:
+    """Show an axis' shares as percentages."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.6g}%"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def log_spaced(number: int, most: int) -> NDArray[np.int64]:
+    """Return up to `most` places below `number`, evenly spaced on a logarithmic axis that begins with 1, int64.
+
+    >>> log_spaced(1000, 4).tolist()
+    [0, 9, 99, 999]
+    """
+    return np.unique(np.geomspace(1, number, most).round().astype(np.int64)) - 1
+
+
+def thinned(values: Sequence[float], most: int) -> NDArray[np.float64]:
+    """Return the means of up to `most` stretches of equal length, float64.
+
+    >>> thinned([1, 3, 5, 7], 2).tolist()
+    [2.0, 6.0]
+    """
+    stretches = np.array_split(np.asarray(values, dtype=np.float64), min(most, max(1, len(values))))
+    return np.array([stretch.mean() for stretch in stretches])

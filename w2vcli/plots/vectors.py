@@ -1,0 +1,264 @@
+"""Figures of a run's vectors: words in the plane, their similarities, and what they make of analogies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from w2vcli.evaluate import question_sets
+from w2vcli.evaluate.questions import Asking
+from w2vcli.evaluate.rows import Row, score_models
+from w2vcli.observed import MissingError, Observed
+from w2vcli.plots.drawing import Choice, Drawing, Numbers
+from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, is_narrow, label, percents
+from w2vcli.projection import Points, project
+from w2vcli.queries import Questions
+from w2vcli.vectors import Ids, Rows, Vectors
+
+AMONG = 200_000
+"""Of a larger vocabulary, neighbours are looked for among so many of the most frequent words: the others' are mostly
+chance, and looking through all of them would take long."""
+_CHOSEN = 12
+_HEATED = 24
+_LISTED = 200  # points
+_TOO_FREQUENT = 1e-3  # a share of the text; such words are mostly function words
+_LETTERS = 0.6  # a letter's width, by its height
+
+
+def chosen_words(run: Observed, choice: Choice, number: int = _CHOSEN) -> Ids:
+    """Return the words that were asked for; or else the most frequent ones that make less than 1/1000 of the text.
+
+    Raises:
+        UnknownWordError: when a word is not in the vocabulary, with the nearest spellings.
+        MissingError: when there are no vectors.
+    """
+    vectors = run.vectors
+    if choice.words:
+        questions = Questions(vectors)
+        return np.array(list(dict.fromkeys(questions.find(word) for word in choice.words)), dtype=np.int64)
+    first = 0
+    if vectors.counts is not None:
+        counts = np.asarray(vectors.counts[:AMONG])
+        first = int(np.searchsorted(-counts, -_TOO_FREQUENT * run_total(run)))
+    first = min(first, max(0, len(vectors) - number))
+    return np.arange(first, min(first + number, len(vectors)))
+
+
+def run_total(run: Observed) -> int:
+    """Return how many words the text has."""
+    return int(run.counts.sum())
+
+
+def random_words(vectors: Vectors, number: int, seed: int = 1) -> Ids:
+    """Return words drawn at random, evenly over the logarithm of their ranks, in the order of their ranks."""
+    rng = np.random.default_rng(seed)
+    number = min(number, len(vectors))
+    edges = np.geomspace(1, len(vectors) + 1, number + 1)
+    drawn = {min(int(rng.uniform(*edges[place : place + 2])) - 1, len(vectors) - 1) for place in range(number)}
+    return np.array(sorted(drawn), dtype=np.int64)
+
+
+# ---------------------------------------------------------------- the map
+
+
+class Map(NamedTuple):
+    """Words in the plane: their numbers, int64 (n,), points, float64 (n, 2), which are chosen, and a remark."""
+
+    ids: Ids
+    points: Points
+    chosen: list[int]
+    remark: str
+
+
+@cache
+def map_of(run: Observed, choice: Choice) -> Map:
+    """Return the most frequent words and those that were asked for as points.
+
+    Raises:
+        UnknownWordError: when one is not in the vocabulary.
+        MissingError: when there are no vectors.
+    """
+    vectors = run.vectors
+    asked = chosen_words(run, choice) if choice.words else np.zeros(0, dtype=np.int64)
+    top = np.arange(min(choice.top, len(vectors)))
+    ids = np.concatenate([top, np.setdiff1d(asked, top)])
+    points, remark = project(vectors.units(ids), choice.projection)
+    places = [int(np.flatnonzero(ids == word)[0]) for word in asked]
+    return Map(ids, points, places, f"{len(ids):,} words of {run.vectors_of}. {remark}")
+
+
+def word_map(run: Observed, choice: Choice) -> Drawing:
+    """Prepare the map of the most frequent words and of those that were asked for."""
+    found = map_of(run, choice)
+    words = [run.vectors.words[number] for number in found.ids.tolist()]
+    order = [*found.chosen, *(place for place in range(len(words)) if place not in set(found.chosen))]
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
+        axes.set_axis_off()
+        axes.scatter(*found.points.T, s=3, color=SERIES[0], alpha=0.35, linewidths=0)
+        if found.chosen:
+            axes.scatter(*found.points[found.chosen].T, s=14, color=SERIES[1], linewidths=0)
+        size = 6.5 if is_narrow(figure.get_figwidth()) else 7.5
+        for place in _without_overlaps(figure, found.points, words, order, size):
+            bold = place in found.chosen
+            axes.annotate(
+                label(words[place], 16), found.points[place], xytext=(2.5, 0), textcoords="offset points", va="center",
+                size=size, color=SERIES[1] if bold else INK, weight="bold" if bold else "normal",
+            )  # fmt: skip
+
+    points = found.points.round(4).tolist()[:_LISTED]
+    rows = [(word, *point) for word, point in zip(words, points, strict=False)]
+    return Drawing(draw, Numbers(("word", "x", "y"), rows), found.remark)
+
+
+def _without_overlaps(
+    figure: Any, points: Points, words: Sequence[str], order: Sequence[int], size: float
+) -> list[int]:
+    """Return which points, in this order of preference, have room for their words beside them."""
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    low, high = points.min(axis=0), points.max(axis=0)
+    places = (points - low) / np.maximum(high - low, 1e-12) * (0.9 * width, 0.9 * height)
+    taken: dict[tuple[int, int], bool] = {}
+    shown = []
+    for place in order:
+        x, y = places[place]
+        columns = range(int(x // size), int((x + size * _LETTERS * len(label(words[place], 16))) // size) + 2)
+        cells = [(column, row) for column in columns for row in (int(y // size), int(y // size) + 1)]
+        if not any(cell in taken for cell in cells):
+            taken.update(dict.fromkeys(cells, True))
+            shown.append(place)
+    return shown
+
+
+# ---------------------------------------------------------------- similarities
+
+
+def clustered(units: Rows) -> list[int]:
+    """Return an order of unit vectors in which similar ones stand together: that of the leaves of a tree of clusters.
+
+    Average linkage of cosine distances, each branch turned so that neighbouring leaves are near (Bar-Joseph et al.
+    2001, https://doi.org/10.1093/bioinformatics/17.suppl_1.S22).
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(units) < 3:
+        return list(range(len(units)))
+    distances = np.clip(1 - units.astype(np.float64) @ units.T, 0, 2)
+    np.fill_diagonal(distances, 0)
+    tree = linkage(squareform((distances + distances.T) / 2, checks=False), "average", optimal_ordering=True)
+    return [int(leaf) for leaf in leaves_list(tree)]
+
+
+def heatmap(run: Observed, choice: Choice) -> Drawing:
+    """Prepare the cosine similarities of some words, similar words together."""
+    vectors = run.vectors
+    ids = _heated(run, choice)
+    ids = ids[clustered(vectors.units(ids))]
+    words = [vectors.words[number] for number in ids.tolist()]
+    units = vectors.units(ids)
+    cosines = units @ units.T
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        narrow = is_narrow(figure.get_figwidth())
+        off_diagonal = cosines[~np.eye(len(cosines), dtype=bool)]
+        low, high = (float(off_diagonal.min()), 1.0) if len(words) > 1 else (0.0, 1.0)
+        cells = axes.pcolormesh(
+            cosines, cmap=SEQUENTIAL, vmin=min(low, 0.99), vmax=high, edgecolors=PAPER, linewidth=0.4
+        )
+        names = [label(word, 12) for word in words]
+        size = (6 if narrow else 7.5) if len(words) > 12 else 8
+        axes.set_xticks(np.arange(len(words)) + 0.5, names, rotation=90, size=size, color=INK)
+        axes.set_yticks(np.arange(len(words)) + 0.5, names, size=size, color=INK)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.grid(visible=False)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        bar = figure.colorbar(cells, ax=axes, shrink=0.7, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.set_label("cosine similarity", color=MUTED)
+
+    rows = [(word, *(round(float(value), 3) for value in line)) for word, line in zip(words, cosines, strict=True)]
+    mean = float((cosines.sum() - len(words)) / max(1, len(words) * (len(words) - 1)))
+    return Drawing(draw, Numbers(("", *words), rows), f"The mean similarity of two of these words is {mean:.2f}.")
+
+
+def _heated(run: Observed, choice: Choice) -> Ids:
+    """Return the words asked for; or else some frequent ones, each with its nearest, so that there are clusters."""
+    if choice.words and len(choice.words) > 1:
+        return chosen_words(run, choice)[:60]
+    vectors = run.vectors
+    seeds = chosen_words(run, choice, 8)
+    near = vectors.nearest(vectors.take(seeds), 3, [[int(seed)] for seed in seeds], among=AMONG)
+    found = [*seeds.tolist(), *(int(number) for answer in near for number in answer.ids[: 2 if len(seeds) > 1 else 9])]
+    return np.array(list(dict.fromkeys(found))[:_HEATED], dtype=np.int64)
+
+
+# ---------------------------------------------------------------- analogies
+
+
+@cache
+def scored(runs: tuple[Observed, ...], choice: Choice) -> list[list[Row]]:
+    """Return the rows of scores of each run, sections included, compared to the first run.
+
+    Raises:
+        MissingError: when there are no vectors, or nothing could be asked of any run.
+    """
+    sets = choice.sets if choice.sets is not None else question_sets()
+    models = [(run.name, run.vectors) for run in runs]
+    found = [one.rows for one in score_models(models, sets, Asking(), sections=True)]
+    if not any(row.score.asked for rows in found for row in rows):
+        raise MissingError(
+            f"{runs[0].path}: none of the questions could be asked; these sets are English, --analogies names others"
+        )
+    return found
+
+
+def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
+    """Prepare the scores of sections of analogies, or of sets that have no sections, with their intervals."""
+    found = scored(tuple(runs), choice)
+    asked = {(row.set, row.section) for rows in found for row in rows if row.interval}
+    names = [(row.set, row.section) for row in found[0] if _is_drawn(row, found[0])]
+    names = [name for name in names if name in asked]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        step = 0.7 / len(found)
+        for number, (run, rows) in enumerate(zip(runs, found, strict=True)):
+            own = {(row.set, row.section): row for row in rows if row.interval}
+            places = [place for place, name in enumerate(names) if name in own]
+            values = np.array([own[names[place]].score.value for place in places], dtype=np.float64)
+            limits = np.array([own[names[place]].interval for place in places], dtype=np.float64).reshape(-1, 2)
+            heights = np.array(places) + step * (number - (len(found) - 1) / 2)
+            spread = np.maximum(0, np.abs(limits.T - values))
+            axes.errorbar(
+                values, heights, xerr=spread, fmt=MARKERS[number], ms=4, lw=1.2, capsize=2, color=SERIES[number],
+                label=label(run.name),
+            )  # fmt: skip
+        axes.set_yticks(range(len(names)), [label(section or name, 30) for name, section in names], color=INK)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlabel("score, with its 95 % interval")
+        axes.margins(y=0.03)
+        percents(axes.xaxis)
+        if len(found) > 1:
+            figure.legend(loc="outside upper center", ncols=2)
+
+    columns = ("model", "set", "section", "score", "low", "high", "asked", "total")
+    return Drawing(draw, Numbers(columns, [_row(row) for rows in found for row in rows]))
+
+
+def _row(row: Row) -> tuple[Any, ...]:
+    score, limits = row.score, row.interval or (None, None)
+    return (row.model, row.set, row.section or "", score.value, *limits, score.asked, score.total)
+
+
+def _is_drawn(row: Row, rows: Sequence[Row]) -> bool:
+    """Return whether a row is a section, a group, or a set without sections."""
+    return row.section is not None or not any(other.set == row.set and other.section is not None for other in rows)
