@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 # A module may import from the lines below its own, and what its own line says.
 LAYERS = [
     {"cli"},
+    {"report"},
     {"bench"},
     {"convert", "describe", "preprocessing", "training"},
     {"loop", "model"},
@@ -43,6 +44,8 @@ KEPT_OUT = {
     "matplotlib",
     "pyarrow",
     "usearch",
+    "jinja2",
+    "selenium",
 }
 AT_HOME = {
     "compiled": {"numba"},
