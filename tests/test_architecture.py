@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "w2vcli"
 # A module may import from the lines below its own, and what its own line says.
 LAYERS = [
     {"cli"},
+    {"report"},
     {"bench"},
     {"plots"},
     {"observed"},
@@ -48,6 +49,8 @@ KEPT_OUT = {
     "usearch",
     "umap",
     "sklearn",
+    "jinja2",
+    "selenium",
 }
 AT_HOME = {
     "compiled": {"numba"},

@@ -125,13 +125,12 @@ def _settings() -> Any:
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
-def inline_svg(figure: Any, prefix: str, title: str) -> str:
-    """Return a figure as SVG to stand in a page: its colours are the page's, its ids begin with a prefix of its own."""
+def inline_svg(figure: Any, title: str) -> str:
+    """Return a figure as SVG to stand in a page, whose colours and fonts it takes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
     text = stream.getvalue().decode()
     text = text[text.index("<svg") :]
-    text = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{prefix}-", text)
     for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name})")
     text = re.sub(r"font: ([^;\"]*?)(\d+)px [^;\"]*", r"font: \g<1>\g<2>px sans-serif", text)
