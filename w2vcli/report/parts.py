@@ -1,0 +1,60 @@
+"""Parts of pages from figures and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from w2vcli.observed import MissingError, Observed
+from w2vcli.plots import PLOTS, Choice, Numbers, figure_of, prepare, style
+from w2vcli.plots.style import FULL, NARROW, WIDE, inline_svg, label
+from w2vcli.report.page import Column, Figure, Part, Remark, Table
+
+LETTERS = 60
+"""Of a word, or of another text of a user's, on a page; so that no page becomes large by one of them."""
+_CELL = 400
+
+
+def figure(name: str, runs: Sequence[Observed], choice: Choice) -> Part:
+    """Return the figure of that name with its numbers; or, where the runs have none, a remark that says why."""
+    plot = PLOTS[name]
+    try:
+        drawing = prepare(name, runs, choice)
+    except MissingError as error:
+        return Remark(f"{plot.title}: {error}")
+    wide, narrow = (figure_of(name, drawing, width) for width in (FULL if plot.full else WIDE, NARROW))
+    with style():
+        svgs = inline_svg(wide, plot.title), inline_svg(narrow, plot.title)
+    numbers = table(drawing.numbers, "The numbers", folded=True)
+    return Figure(name, plot.title, plot.look_for, *svgs, drawing.remark, numbers, plot.full)
+
+
+def table(numbers: Numbers, caption: str = "", folded: bool = False) -> Table:
+    """Return numbers as a table."""
+    columns = [
+        Column(label(name, LETTERS) if name else "", _is_numeric([row[place] for row in numbers.rows]))
+        for place, name in enumerate(numbers.columns)
+    ]
+    return Table(columns, [[shown(value) for value in row] for row in numbers.rows], caption, folded)
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    known = [value for value in values if value is not None]
+    return bool(known) and all(isinstance(value, int | float) for value in known)
+
+
+def shown(value: Any) -> str:
+    """Return a value as text for people.
+
+    >>> [shown(value) for value in (1234567, 0.123456, 1e-7, None, True, "king")]
+    ['1,234,567', '0.1235', '1e-07', '', 'yes', 'king']
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.4f}"
+    return label(str(value), _CELL) if str(value) else ""
