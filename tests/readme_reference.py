@@ -23,6 +23,8 @@ COMMANDS = (
     "odd-one-out",
     "vectors",
     "evaluate",
+    "report",
+    "plot",
     "convert",
     "index",
     "vocab",

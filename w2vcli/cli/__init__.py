@@ -22,7 +22,9 @@ from w2vcli.cli import (
     index,
     info,
     output,
+    plot,
     preprocess,
+    report,
     similar,
     similarity,
     train,
@@ -46,6 +48,8 @@ app.command()(evaluate.evaluate)
 app.command()(similarity.similarity)
 app.command()(similarity.odd_one_out)
 app.command()(similarity.vectors)
+app.command()(report.report)
+app.command()(plot.plot)
 app.command()(convert.convert)
 app.command()(index.index)
 app.command()(vocab.vocab)

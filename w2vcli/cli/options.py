@@ -47,3 +47,27 @@ Model = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A run directory, a file of any format of w2v convert, or gensim:NAME."),
 ]
+ShownWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--words",
+        metavar="WORDS",
+        help="Show these words: on the map, in the heatmap, with neighbours; several in quotation marks, or again.",
+    ),
+]
+Top = Annotated[
+    int,
+    typer.Option("--top", min=1, max=5_000, metavar="N", help="So many of the most frequent words are on the map."),
+]
+Projection = Annotated[
+    Literal["pca", "umap", "tsne"],
+    typer.Option("--projection", help="How vectors become points; all but pca need pip install 'w2vcli[umap]'."),
+]
+AnalogyFiles = Annotated[
+    list[str] | None,
+    typer.Option("--analogies", metavar="PATH", help="Score these analogies, as for w2v evaluate."),
+]
+PairFiles = Annotated[
+    list[str] | None,
+    typer.Option("--pairs", metavar="FILE", help="Score these word pairs, as for w2v evaluate."),
+]

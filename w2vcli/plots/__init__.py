@@ -51,6 +51,8 @@ PLOTS: dict[str, Plot] = {
         "Subsampling",
         "Function words should lie low on the curve, the words you care about at the top.",
         of_one(sampling.subsampling),
+        aspect=0.38,
+        full=True,
     ),
     "windows": Plot(
         "Context windows",
@@ -98,13 +100,20 @@ PLOTS: dict[str, Plot] = {
         aspect=0.9,
         narrow_aspect=0.95,
     ),
+    "similarities": Plot(
+        "Similarities of words",
+        "Random pairs should pile up near 0, nearest words well to the right; all near 1 means vectors that are alike.",
+        of_one(vectors.similarities),
+        aspect=0.9,
+    ),
     "analogies": Plot(
         "Scores by section",
         "Where intervals overlap widely, a difference may be chance.",
         vectors.analogies,
         several=True,
-        aspect=0.8,
+        aspect=0.5,
         narrow_aspect=1.0,
+        full=True,
     ),
 }
 

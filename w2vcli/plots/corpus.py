@@ -116,7 +116,7 @@ def top_words(run: Observed, choice: Choice) -> Drawing:
         quantities(axes.xaxis)
 
     rows = list(zip(top.words, top.counts.tolist(), shares.tolist(), strict=True))
-    most = f"{label(top.words[0])} alone is {_percent(shares[0])} of the text" if len(top) else ""
+    most = f"“{label(top.words[0])}” alone is {_percent(shares[0])} of the text" if len(top) else ""
     remark = f"{most}; the {len(top)} most frequent words are {_percent(float(shares.sum()))}."
     return Drawing(draw, Numbers(("word", "count", "share"), rows), remark)
 
@@ -244,7 +244,8 @@ def coverage(run: Observed, choice: Choice) -> Drawing:
         number.set_ylabel("■ words in the vocabulary", color=SERIES[1])
         number.spines["right"].set_visible(True)
         number.grid(visible=False)
-        axes.set_xticks([value for value in values if str(value)[0] in "125"], minor=False)
+        narrow = is_narrow(figure.get_figwidth())
+        axes.set_xticks([value for value in values if str(value)[0] in ("1" if narrow else "125")], minor=False)
         axes.minorticks_off()
         percents(axes.yaxis)
         quantities(axes.xaxis)

@@ -116,8 +116,8 @@ def noise(run: Observed, choice: Choice) -> Drawing:
     place = exponents.index(settings.ns_exponent)
     times = found[place][0] / noise_probabilities(counts, settings.ns_exponent)[-1]
     remark = (
-        f"With the exponent {settings.ns_exponent:g}, {label(words[0])} is drawn {times:,.3g} times as often as the "
-        f"rarest word, in whose place it stands {counts[0] / counts[-1]:,.3g} times as often in the text."
+        f"With the exponent {settings.ns_exponent:g}, “{label(words[0])}” is drawn {times:,.0f} times as often as the "
+        f"rarest word; in the text it is {counts[0] / counts[-1]:,.0f} times as frequent."
     )
     columns = ("word", *(f"count ^ {exponent:g}" for exponent in exponents))
     rows = [(word, *(float(chances[at]) for chances in found)) for at, word in enumerate(words)]

@@ -157,7 +157,7 @@ def percents(axis: Any) -> None:
     """Show an axis' shares as percentages."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.6g}%"))
+    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.8f}".rstrip("0").rstrip(".") + "%"))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -23,8 +23,11 @@ AMONG = 200_000
 chance, and looking through all of them would take long."""
 _CHOSEN = 12
 _HEATED = 24
+_FIRST_DRAWN = 100  # the rank of the most frequent word that may be drawn
+_PAIRS, _BINS = 20_000, 60
 _LISTED = 200  # points
 _TOO_FREQUENT = 1e-3  # a share of the text; such words are mostly function words
+_AT_ONCE = 250  # words whose nearest are looked for
 _LETTERS = 0.6  # a letter's width, by its height
 
 
@@ -38,7 +41,8 @@ def chosen_words(run: Observed, choice: Choice, number: int = _CHOSEN) -> Ids:
     vectors = run.vectors
     if choice.words:
         questions = Questions(vectors)
-        return np.array(list(dict.fromkeys(questions.find(word) for word in choice.words)), dtype=np.int64)
+        wanted = [word for text in choice.words for word in ([text] if text in vectors.words else text.split())]
+        return np.array(list(dict.fromkeys(map(questions.find, wanted))), dtype=np.int64)
     first = 0
     if vectors.counts is not None:
         counts = np.asarray(vectors.counts[:AMONG])
@@ -53,10 +57,11 @@ def run_total(run: Observed) -> int:
 
 
 def random_words(vectors: Vectors, number: int, seed: int = 1) -> Ids:
-    """Return words drawn at random, evenly over the logarithm of their ranks, in the order of their ranks."""
+    """Return words drawn at random, evenly over the logarithm of their ranks, the most frequent ones left out."""
     rng = np.random.default_rng(seed)
     number = min(number, len(vectors))
-    edges = np.geomspace(1, len(vectors) + 1, number + 1)
+    first = min(_FIRST_DRAWN, max(1, len(vectors) // 10))
+    edges = np.geomspace(first, len(vectors) + 1, number + 1)
     drawn = {min(int(rng.uniform(*edges[place : place + 2])) - 1, len(vectors) - 1) for place in range(number)}
     return np.array(sorted(drawn), dtype=np.int64)
 
@@ -187,6 +192,41 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
     rows = [(word, *(round(float(value), 3) for value in line)) for word, line in zip(words, cosines, strict=True)]
     mean = float((cosines.sum() - len(words)) / max(1, len(words) * (len(words) - 1)))
     return Drawing(draw, Numbers(("", *words), rows), f"The mean similarity of two of these words is {mean:.2f}.")
+
+
+def similarities(run: Observed, choice: Choice) -> Drawing:
+    """Prepare the cosine similarities of words drawn at random, and of words and their nearest neighbours."""
+    vectors = run.vectors
+    if len(vectors) < 3:
+        raise MissingError(f"{run.path}: has too few words to draw pairs of")
+    size = min(len(vectors), AMONG)
+    pairs = np.random.default_rng(1).integers(0, size, (2, _PAIRS))
+    one, other = (vectors.units(ids) for ids in pairs[:, pairs[0] != pairs[1]])
+    random = np.einsum("ij,ij->i", one, other)
+    asked = np.unique(pairs[0])[:: max(1, size // _AT_ONCE)][:_AT_ONCE]
+    found = vectors.nearest(vectors.take(asked), 1, [[int(word)] for word in asked], among=AMONG)
+    nearest = np.concatenate([answer.scores for answer in found])
+    edges = np.linspace(min(-0.2, float(random.min())), 1.0, _BINS + 1)
+    shares = [np.histogram(values, edges)[0] / len(values) for values in (random, nearest)]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for number, (values, name) in enumerate(
+            zip(shares, ("two words at random", "a word and its nearest"), strict=True)
+        ):
+            axes.stairs(values, edges, fill=True, color=SERIES[number], alpha=0.35)
+            axes.stairs(values, edges, color=SERIES[number], label=name)
+        axes.set(xlabel="cosine similarity", ylabel="share of the pairs")
+        percents(axes.yaxis)
+        axes.legend()
+
+    remark = (
+        f"Two words drawn at random have a similarity of {float(random.mean()):.2f} on average, a word and its nearest "
+        f"one of {float(nearest.mean()):.2f}."
+    )
+    columns = ("from", "to", "share of random pairs", "share of nearest")
+    rows = [tuple(round(float(value), 4) for value in row) for row in zip(edges[:-1], edges[1:], *shares, strict=True)]
+    return Drawing(draw, Numbers(columns, rows), remark)
 
 
 def _heated(run: Observed, choice: Choice) -> Ids:

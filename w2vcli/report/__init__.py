@@ -11,47 +11,87 @@ import w2vcli
 from w2vcli import outputs, projection
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.observed import Observed
-from w2vcli.plots import Choice, saving
+from w2vcli.plots import PLOTS, Choice, saving
 from w2vcli.plots.style import SERIES, label
 from w2vcli.plots.vectors import chosen_words
 from w2vcli.report import one, several
-from w2vcli.report.page import Page, render
+from w2vcli.report.neighbours import word_map
+from w2vcli.report.page import Page, Section, render
+from w2vcli.report.parts import drawn
+from w2vcli.sources import STDIN as STDOUT
+from w2vcli.sources import is_url
 
 MOST_RUNS = len(SERIES)
+ENDINGS = (".html", ".htm")
 
 
-def check(path: Path, runs: int, choice: Choice) -> None:
+def check(destination: str, runs: int, choice: Choice) -> None:
     """Make sure that a report can be made and written, before anything takes long.
 
     Raises:
-        ConfigError: when there are too many runs.
+        ConfigError: when there are too many runs, or the file is no HTML file.
         W2VError: when a library is not installed, or the file's folder is not there.
     """
     if runs > MOST_RUNS:
         raise ConfigError([f"a report compares {MOST_RUNS} runs at most; here are {runs}"])
+    check_libraries()
+    projection.check(choice.projection)
+    if destination == STDOUT or is_url(destination):
+        return
+    if Path(destination).suffix not in ENDINGS and not outputs.is_device(Path(destination)):
+        raise ConfigError([f"{destination}: a report's name ends in .html; w2v plot draws single figures"])
+    outputs.check_folder(destination)
+
+
+def check_libraries() -> None:
+    """Make sure that pages can be made.
+
+    Raises:
+        W2VError: when a library is not installed.
+    """
     if find_spec("jinja2") is None:
         raise W2VError("a report needs jinja2", "pip install 'w2vcli[report]'")
     saving.check_library()
-    projection.check(choice.projection)
-    outputs.check_folder(path)
 
 
-def write(runs: Sequence[Observed], path: Path, choice: Choice | None = None) -> None:
-    """Write the report on a run, or on several compared to the first, as an HTML file.
+def write(runs: Sequence[Observed], destination: str, choice: Choice | None = None) -> int:
+    """Write the report on a run, or on several compared to the first, as an HTML file; return its bytes.
+
+    Args:
+        runs: finished or not.
+        destination: a file, a URL, or `-` for standard output.
+        choice: what is shown.
 
     Raises:
         ConfigError: when there are too many runs.
-        UnknownWordError: when a word that is to be shown is not in the vocabulary.
+        UnknownWordError: when a word that is to be shown is not in the first run's vocabulary.
         W2VError: when a library is not installed, a run cannot be read, or the file cannot be written.
     """
     choice = choice or Choice()
-    check(path, len(runs), choice)
+    check(destination, len(runs), choice)
     if choice.words:
         chosen_words(runs[0], choice)
     found = one.sections(runs[0], choice) if len(runs) == 1 else several.sections(runs, choice)
-    text = render(Page(_title(runs), _subtitle(runs), found, _made()))
-    with outputs.atomic_file(path) as stream:
-        stream.write(text.encode())
+    return _deliver(Page(_title(runs), _subtitle(runs), found, _made()), destination)
+
+
+def write_figure(name: str, runs: Sequence[Observed], destination: str, choice: Choice) -> int:
+    """Write a page with a single figure; return its bytes.
+
+    Raises:
+        MissingError: when the runs do not have what it shows.
+        W2VError: as `write`.
+    """
+    part = word_map(runs[0], choice) if name == "map" else drawn(name, runs, choice)
+    section = Section(name, _title(runs), _subtitle(runs), [part])
+    return _deliver(Page(PLOTS[name].title, "", [section], _made()), destination)
+
+
+def _deliver(page: Page, destination: str) -> int:
+    text = render(page)
+    with outputs.open_text(destination) as stream:
+        stream.write(text)
+    return len(text.encode())
 
 
 def _title(runs: Sequence[Observed]) -> str:

@@ -16,6 +16,7 @@ from w2vcli.report.parts import LETTERS, table
 from w2vcli.vectors import Found, Ids, Vectors
 
 _SHOWN = 10
+_COLUMNS = ("word", "count", "nearest words, with their cosine similarities")
 _AT_ONCE = 250  # words whose neighbours are looked for in one search
 _RANDOM = 12
 _COMPARED, _LISTED = 1_000, 20
@@ -33,13 +34,23 @@ def nearest(vectors: Vectors, ids: Ids, number: int = _SHOWN) -> list[Found]:
 def neighbour_tables(run: Observed, choice: Choice) -> list[Part]:
     """Return the neighbours of chosen words and of random ones."""
     vectors = run.vectors
-    chosen, drawn = chosen_words(run, choice), random_words(vectors, _RANDOM)
+    drawn = random_words(vectors, _RANDOM)
     caption = "Words that were asked for" if choice.words else "Frequent words"
     return [
-        _neighbour_table(vectors, chosen, caption),
-        _neighbour_table(vectors, drawn, "Words drawn at random, frequent and rare ones alike"),
+        table(Numbers(_COLUMNS, neighbour_rows(run, choice)), caption),
+        table(Numbers(_COLUMNS, _rows(vectors, drawn)), "Words drawn at random, frequent and rare ones alike"),
         *_searched_among(vectors),
     ]
+
+
+def neighbour_rows(run: Observed, choice: Choice) -> list[tuple[str, int | None, str]]:
+    """Return chosen words, their counts, and their neighbours in a line.
+
+    Raises:
+        UnknownWordError: when a word is not in the vocabulary.
+        MissingError: when there are no vectors.
+    """
+    return _rows(run.vectors, chosen_words(run, choice))
 
 
 def _searched_among(vectors: Vectors) -> list[Part]:
@@ -48,8 +59,8 @@ def _searched_among(vectors: Vectors) -> list[Part]:
     return [Remark(f"Neighbours are looked for among the {AMONG:,} most frequent words.")]
 
 
-def _neighbour_table(vectors: Vectors, ids: Ids, caption: str) -> Table:
-    rows = [
+def _rows(vectors: Vectors, ids: Ids) -> list[tuple[str, int | None, str]]:
+    return [
         (
             label(vectors.words[number], LETTERS),
             None if vectors.counts is None else int(vectors.counts[number]),
@@ -57,7 +68,6 @@ def _neighbour_table(vectors: Vectors, ids: Ids, caption: str) -> Table:
         )
         for number, found in zip(ids.tolist(), nearest(vectors, ids), strict=True)
     ]
-    return table(Numbers(("word", "count", "nearest words, with their cosine similarities"), rows), caption)
 
 
 def _listed(vectors: Vectors, found: Found) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from w2vcli.config import Config, yaml_scalar
 from w2vcli.errors import W2VError
@@ -12,7 +11,7 @@ from w2vcli.plots import Choice, Numbers
 from w2vcli.plots.vectors import scored
 from w2vcli.report.neighbours import neighbour_tables, word_map
 from w2vcli.report.page import Facts, Part, Remark, Section
-from w2vcli.report.parts import figure, shown, table
+from w2vcli.report.parts import facts_of, figure, shown, table
 
 _WARNINGS = 20
 
@@ -60,7 +59,7 @@ def sections(run: Observed, choice: Choice) -> list[Section]:
             "similarities",
             "Similarities and neighbours",
             "Are the neighbours words that you would expect? Rare words show first where the text is too short.",
-            _where_there_are_vectors(lambda: [figure("heatmap", [run], choice), *neighbour_tables(run, choice)]),
+            _where_there_are_vectors(lambda: _similarities(run, choice)),
         ),
         Section(
             "scores",
@@ -71,6 +70,11 @@ def sections(run: Observed, choice: Choice) -> list[Section]:
     ]
 
 
+def _similarities(run: Observed, choice: Choice) -> list[Part]:
+    figures = [figure(name, [run], choice) for name in ("heatmap", "similarities")]
+    return [*figures, *neighbour_tables(run, choice)]
+
+
 def _where_there_are_vectors(parts: Callable[[], list[Part]]) -> list[Part]:
     try:
         return parts()
@@ -79,10 +83,8 @@ def _where_there_are_vectors(parts: Callable[[], list[Part]]) -> list[Part]:
 
 
 def _summary(run: Observed) -> list[Part]:
-    about = dict(run.about)
-    settings = about.pop("config", {})
-    facts = [(name, shown(value)) for name, value in {**about, **_speed(run)}.items() if value is not None]
-    parts: list[Part] = [Facts(facts)]
+    settings = run.about.get("config", {})
+    parts: list[Part] = [Facts([*facts_of(run), *_speed(run)])]
     parts += [Remark(f"Failed: {run.history.failed}")] if run.run and run.history.failed else []
     if settings:
         defaults = Config().flat()
@@ -98,10 +100,10 @@ def _summary(run: Observed) -> list[Part]:
     return parts
 
 
-def _speed(run: Observed) -> dict[str, Any]:
+def _speed(run: Observed) -> list[tuple[str, str]]:
     if run.run is None or not run.history.seconds:
-        return {}
-    return {"words a second": round(run.history.blocks[-1].words / run.history.seconds)}
+        return []
+    return [("words a second", shown(round(run.history.words / run.history.seconds)))]
 
 
 def _scores(run: Observed, choice: Choice) -> list[Part]:

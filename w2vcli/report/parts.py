@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from w2vcli.observed import MissingError, Observed
@@ -17,11 +18,19 @@ _CELL = 400
 
 def figure(name: str, runs: Sequence[Observed], choice: Choice) -> Part:
     """Return the figure of that name with its numbers; or, where the runs have none, a remark that says why."""
-    plot = PLOTS[name]
     try:
-        drawing = prepare(name, runs, choice)
+        return drawn(name, runs, choice)
     except MissingError as error:
-        return Remark(f"{plot.title}: {error}")
+        return Remark(f"{PLOTS[name].title}: {error}")
+
+
+def drawn(name: str, runs: Sequence[Observed], choice: Choice) -> Figure:
+    """Return the figure of that name with its numbers.
+
+    Raises:
+        MissingError: when the runs do not have what it shows.
+    """
+    plot, drawing = PLOTS[name], prepare(name, runs, choice)
     wide, narrow = (figure_of(name, drawing, width) for width in (FULL if plot.full else WIDE, NARROW))
     with style():
         svgs = inline_svg(wide, plot.title), inline_svg(narrow, plot.title)
@@ -36,6 +45,31 @@ def table(numbers: Numbers, caption: str = "", folded: bool = False) -> Table:
         for place, name in enumerate(numbers.columns)
     ]
     return Table(columns, [[shown(value) for value in row] for row in numbers.rows], caption, folded)
+
+
+def facts_of(run: Observed) -> list[tuple[str, str]]:
+    """Return what `w2v info` tells of a run, settings aside, for people; the method of training first."""
+    facts = {name: value for name, value in run.about.items() if name != "config" and value is not None}
+    found = [("trained as", _method(run))] if run.run else []
+    for name, value in facts.items():
+        if name == "bytes":
+            found.append(("size", f"{value / 1e6:,.1f} MB"))
+        elif name == "training seconds":
+            found.append(("training time", str(timedelta(seconds=round(value)))))
+        else:
+            found.append((name, shown(value)))
+    return found
+
+
+def _method(run: Observed) -> str:
+    try:
+        settings = run.config.word2vec
+    except MissingError:
+        return "unknown"
+    loss = "hierarchical softmax" if settings.hs else f"{settings.negative} noise words"
+    architecture = "skip-gram" if settings.sg else "CBOW"
+    epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
+    return f"{architecture}, {settings.vector_size} dimensions, window {settings.window}, {loss}, {epochs}"
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

@@ -12,7 +12,7 @@ from w2vcli.plots import Choice, Numbers
 from w2vcli.plots.vectors import scored
 from w2vcli.report.neighbours import compare
 from w2vcli.report.page import Part, Remark, Section
-from w2vcli.report.parts import figure, shown, table
+from w2vcli.report.parts import facts_of, figure, table
 
 _ABSENT = "–"
 
@@ -55,13 +55,9 @@ def sections(runs: Sequence[Observed], choice: Choice) -> list[Section]:
 
 
 def _side_by_side(runs: Sequence[Observed]) -> Part:
-    about = [{name: value for name, value in run.about.items() if name != "config"} for run in runs]
+    about = [dict(facts_of(run)) for run in runs]
     names = dict.fromkeys(name for one in about for name in one)
-    rows = [
-        (name, *(shown(one.get(name)) or _ABSENT for one in about))
-        for name in names
-        if any(one.get(name) is not None for one in about)
-    ]
+    rows = [(name, *(one.get(name, _ABSENT) for one in about)) for name in names]
     return table(Numbers(("", *(run.name for run in runs)), rows))
 
 
