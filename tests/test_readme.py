@@ -56,6 +56,8 @@ def test_the_pipeline_by_hand(home: Path) -> None:
     assert re.search(r"state +finished", output)
     (scored,) = [block for block in blocks("sh") if "w2v evaluate" in block]
     assert "SimLex-999" in shell(scored, home)
+    (seen,) = [block for block in blocks("sh") if "w2v report" in block]
+    assert "Zipf's law" in shell(seen.partition("\n")[2], home)  # all but the installation
     stopped, grown = (shell(block, home) for block in blocks("sh") if "runs/stopped" in block or "runs/grown" in block)
     assert "the model is the best one" in stopped
     assert "growing from runs/first" in grown
