@@ -89,7 +89,7 @@ def word_map(run: Observed, choice: Choice) -> WordMap:
     place = {number: at for at, number in enumerate(every.tolist())}
     static = figure_of("map", prepare("map", [run], choice), FULL)
     with style():
-        svg = inline_svg(static, plot.title)
+        svg = inline_svg(static)
     return WordMap(
         title=plot.title,
         look_for=plot.look_for,

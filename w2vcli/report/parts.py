@@ -33,9 +33,9 @@ def drawn(name: str, runs: Sequence[Observed], choice: Choice) -> Figure:
     plot, drawing = PLOTS[name], prepare(name, runs, choice)
     wide, narrow = (figure_of(name, drawing, width) for width in (FULL if plot.full else WIDE, NARROW))
     with style():
-        svgs = inline_svg(wide, plot.title), inline_svg(narrow, plot.title)
+        svgs = inline_svg(wide), inline_svg(narrow)
     numbers = table(drawing.numbers, "The numbers", folded=True)
-    return Figure(name, plot.title, plot.look_for, *svgs, drawing.remark, numbers, plot.full)
+    return Figure(f"figure-{name}", plot.title, plot.look_for, *svgs, drawing.remark, numbers, plot.full)
 
 
 def table(numbers: Numbers, caption: str = "", folded: bool = False) -> Table:
