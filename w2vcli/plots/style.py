@@ -125,21 +125,20 @@ def _settings() -> Any:
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
-def inline_svg(figure: Any, title: str) -> str:
-    """Return a figure as SVG to stand in a page, whose colours and fonts it takes."""
+def inline_svg(figure: Any) -> str:
+    """Return a figure as SVG to stand in a page, whose colours, fonts and widths it takes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
     text = stream.getvalue().decode()
     text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' (?:xmlns(?::\w+)?|version)="[^"]*"', "", text)
+    text = re.sub(r' (?:width|height)="[^"]*pt"', "", text, count=2)
+    text = text.replace("xlink:href", "href")
+    text = re.sub(r"(font: (?:[\w ]+ )?[\d.]+px) [^;\"]*", r"\1 sans-serif", text)
     for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name})")
-    text = re.sub(r"font: ([^;\"]*?)(\d+)px [^;\"]*", r"font: \g<1>\g<2>px sans-serif", text)
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' (xmlns(:\w+)?|version)="[^"]*"', "", text).replace("xlink:href", "href")
-    text = re.sub(
-        r'<svg ([^>]*?)width="[^"]*"|<svg ', r"<svg \g<1>" if "width=" in text[:400] else "<svg ", text, count=1
-    )
-    return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    return text
 
 
 # ---------------------------------------------------------------- what figures have in common
