@@ -94,6 +94,15 @@ def texts(browser: Browser, selector: str) -> list[str]:
     return found
 
 
+def rows(browser: Browser, selector: str) -> list[list[str]]:
+    """Return the cells of the rows of tables."""
+    script = (
+        "return [...document.querySelectorAll(arguments[0])].map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    found: list[list[str]] = browser.ask(script, selector)
+    return found
+
+
 # ---------------------------------------------------------------- one run
 
 
@@ -102,10 +111,7 @@ def test_every_section_is_there_with_data(browser: Browser, page: Path) -> None:
     assert texts(browser, "main h2") == SECTIONS
     assert texts(browser, ".remark") == []  # which would say what is missing
     figures = browser.ask("return [...document.querySelectorAll('figure')].map(one => one.id)")
-    assert figures == [f"figure-{name}" for name in PLOTS if name != "map"][:11] + [
-        "word-map",
-        *(f"figure-{name}" for name in ("heatmap", "similarities", "analogies")),
-    ]
+    assert figures == [f"figure-{name}" if name != "map" else "word-map" for name in PLOTS]
     for name in figures:
         marks = f"#{name} .map-points circle" if name == "word-map" else f"#{name} .wide svg path"
         assert browser.ask("return document.querySelectorAll(arguments[0]).length", marks) > 3, name
@@ -209,9 +215,7 @@ def test_a_comparison(browser: Browser, run: Path, train: Train, lee: Path, w2v:
         "Analogies and similarity judgements",
         "Neighbours that changed",
     ]
-    differing = browser.ask(
-        "return [...document.querySelectorAll('#settings tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
-    )
+    differing = rows(browser, "#settings tbody tr")
     assert ["word2vec.sg", "1", "0"] in differing
     assert ["word2vec.epochs", "4", "2"] in differing
     assert "word2vec.window" not in [row[0] for row in differing]
@@ -220,17 +224,11 @@ def test_a_comparison(browser: Browser, run: Path, train: Train, lee: Path, w2v:
         assert any(text.startswith("news") for text in named), name
         assert any(text.startswith("cbow") for text in named), name
     scored = json.loads(w2v("evaluate", run, other, "--pairs", "SimLex-999", "--json").out.splitlines()[1])
-    (row,) = browser.ask(
-        """return [...document.querySelectorAll('#scores .full tbody tr')].map(row =>
-            [...row.cells].map(cell => cell.textContent)).filter(row => row[0] == 'SimLex-999')"""
-    )
+    (row,) = (row for row in rows(browser, "#scores .full tbody tr") if row[0] == "SimLex-999")
     assert row[3:5] == [f"{scored['score']:.4f}", f"{scored['difference']['value']:+.4f}"]
     vectors = [load(one) for one in (run, other)]
     near = [{word for word, _ in neighbours(one, "police")} for one in vectors]
-    rows = browser.ask(
-        "return [...document.querySelectorAll('#neighbours tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
-    )
-    police = next(row for row in rows if row[0] == "police")
+    police = next(row for row in rows(browser, "#neighbours tbody tr") if row[0] == "police")
     assert float(police[1]) == pytest.approx(len(near[0] & near[1]) / 10, abs=1e-4)
     assert set(police[2].split(" · ")) == near[0] - near[1]
     assert set(police[3].split(" · ")) == near[1] - near[0]

@@ -135,7 +135,7 @@ def inline_svg(figure: Any) -> str:
     text = re.sub(r' (?:xmlns(?::\w+)?|version)="[^"]*"', "", text)
     text = re.sub(r' (?:width|height)="[^"]*pt"', "", text, count=2)
     text = text.replace("xlink:href", "href")
-    text = re.sub(r"(font: (?:[\w ]+ )?[\d.]+px) [^;\"]*", r"\1 sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
     for name, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{name})")
     return text
