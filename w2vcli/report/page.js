@@ -75,6 +75,7 @@ const CLOSEST = 100; // times as near as when all is seen
 const LABELS = 250;
 const LABEL_HEIGHT = 15;
 const LONGEST_LABEL = 28; // characters
+const BUTTONS = { width: 58, height: 146 }; // the corner that they cover
 const FOUND = 8; // suggestions
 
 class WordMap {
@@ -189,9 +190,19 @@ class WordMap {
   }
 
   goTo(place) {
-    const near = Math.max(1, Math.sqrt(this.data.words.length / 50)); // some fifty words around it
     this.keep(place);
-    this.flyTo({ x: this.data.x[place], y: this.data.y[place], zoom: Math.max(this.view.zoom, near) });
+    this.flyTo({ x: this.data.x[place], y: this.data.y[place], zoom: Math.max(this.view.zoom, this.zoomFor(place)) });
+  }
+
+  zoomFor(place) {
+    // So near that there are some fifty words around it, or nearer if its neighbours would lie on top of each other.
+    const { x, y, words } = this.data;
+    const usual = Math.max(1, Math.sqrt(words.length / 50));
+    const away = this.neighboursOnMap(place).map((other) => Math.hypot(x[other] - x[place], y[other] - y[place]));
+    const middle = away.sort((a, b) => a - b)[away.length >> 1];
+    if (!middle) return usual;
+    const wanted = Math.min(this.width, this.height) / 4 / (middle * (this.scale / this.view.zoom));
+    return Math.min(usual * 4, Math.max(usual, wanted));
   }
 
   // What is drawn: the points once, after that only the transform of their group changes; labels with each frame.
@@ -436,6 +447,7 @@ class Labels {
   draw() {
     const { map, pool } = this;
     const taken = new Taken();
+    taken.add(map.width - BUTTONS.width, 0, map.width, BUTTONS.height);
     let used = 0;
     for (const place of this.order()) {
       const [x, y] = map.toScreen(place);
@@ -448,7 +460,8 @@ class Labels {
         [x - width / 2, y - away - LABEL_HEIGHT], [x - width / 2, y + away],
       ];
       const corner = corners.find(([left, top]) =>
-        left >= 0 && left + width <= map.width && taken.isFree(left, top, left + width, top + LABEL_HEIGHT));
+        left >= 0 && left + width <= map.width && top >= 0 && top + LABEL_HEIGHT <= map.height
+        && taken.isFree(left, top, left + width, top + LABEL_HEIGHT));
       if (!corner) continue;
       taken.add(corner[0], corner[1], corner[0] + width, corner[1] + LABEL_HEIGHT);
       const text = pool[used] ?? (pool[used] = map.layers.labels.appendChild(drawn("text")));
