@@ -63,9 +63,9 @@ def word_map(words: Sequence[str] = WORDS) -> WordMap:
     )
 
 
-def figure(name: str, title: str = "Loss") -> Figure:
+def figure(name: str, title: str = "Loss", look_for: str = "It falls.") -> Figure:
     numbers = Table([Column("epoch", numeric=True), Column("loss", numeric=True)], [["1", "3.21"]], "Its numbers", True)
-    return Figure(name, title, "It falls.", SVG.format(640), SVG.format(370), "It fell.", numbers)
+    return Figure(name, title, look_for, SVG.format(640), SVG.format(370), "It fell.", numbers)
 
 
 def page_of(*parts: Part) -> Page:
@@ -77,7 +77,12 @@ PAGE = Page(
     subtitle="/tmp/run",
     sections=[
         Section("summary", "Summary", "What it is.", [Facts([("state", "finished")]), Remark("It was good.")]),
-        Section("course", "Course", "How it went.", [figure("loss"), figure("speed", "Speed")]),
+        Section(
+            "course",
+            "Course",
+            "How it went.",
+            [figure("loss"), figure("speed", "Speed", "Long. " * 40)],
+        ),
         Section("words", "Words", "Which there are.", [Table([Column("word")], [["king"]], "Some", words=True)]),
         Section("map", "Map", "Where they are.", [word_map()]),
     ],
@@ -112,7 +117,7 @@ def hostile(tmp_path: Path) -> Path:
             Facts([(word, word) for word in HOSTILE]),
             Remark(" ".join(HOSTILE)),
             Table([Column(HOSTILE[1]), Column(LONG, numeric=True)], cells, HOSTILE[2]),
-            replace(figure("a", HOSTILE[2]), look_for=HOSTILE[1], remark=HOSTILE[0]),
+            replace(figure("a", HOSTILE[2], HOSTILE[1]), remark=HOSTILE[0]),
             word_map(),
         ],
     )
@@ -230,7 +235,9 @@ def test_a_figure_shows_the_drawing_that_fits(browser: Browser, path: Path) -> N
         .map(drawing => drawing.textContent.trim())"""
     browser.open(path, width=1400)
     assert browser.ask(visible) == ['id="mine" 640']
-    assert place(browser, "#loss")["y"] == place(browser, "#speed")["y"]
+    for row in ("h3", ".drawing", "figcaption"):
+        assert place(browser, f"#loss {row}")["y"] == place(browser, f"#speed {row}")["y"], row
+    assert place(browser, "#loss")["right"] < place(browser, "#speed")["left"]
     browser.open(path, width=400)
     assert browser.ask(visible) == ['id="mine" 370']
     assert place(browser, "#loss")["y"] < place(browser, "#speed")["y"]
@@ -273,7 +280,12 @@ def test_text_is_readable_in_both_themes(browser: Browser, path: Path, dark: boo
     for selector in ("body", ".lead", "nav a", "dt", "thead th", "summary", ".hint", "footer"):
         assert contrast(colour(browser, selector, "color"), paper) >= 4.5, selector
     find(browser, "king")
-    assert contrast(colour(browser, ".map-panel button", "color"), paper) >= 4.5
+    for selector, name in (
+        (".map-panel button", "color"),
+        (".map-labels text", "fill"),
+        (".map-labels .chosen", "fill"),
+    ):
+        assert contrast(colour(browser, selector, name), paper) >= 4.5, selector
     for number in (1, 2, 3):
         browser.ask(f"document.body.style.outlineColor = 'var(--c{number})'")
         assert contrast(colour(browser, "body", "outlineColor"), paper) >= 3, number

@@ -339,6 +339,7 @@ class WordMap {
       if (down.size > 1) moved = true;
     });
     this.plot.addEventListener("pointermove", (event) => {
+      if (!event.buttons) down.delete(event.pointerId); // it was let go outside
       const here = at(event);
       const was = down.get(event.pointerId);
       if (!was) {
