@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -125,6 +126,14 @@ def hostile(tmp_path: Path) -> Path:
     return path
 
 
+def box_of(browser: Browser, selector: str) -> dict[str, float]:
+    """Return where an element is on the screen."""
+    found: dict[str, float] = browser.ask(
+        "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector
+    )
+    return found
+
+
 def centre_of(browser: Browser, selector: str) -> tuple[float, float]:
     """Return where the middle of an element is on the screen, after scrolling to it."""
     x, y = browser.ask(
@@ -176,6 +185,11 @@ def distance(browser: Browser, first: str = "king", second: str = "word3") -> fl
 def colour(browser: Browser, selector: str, name: str) -> tuple[int, ...]:
     value = browser.ask("return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]", selector, name)
     return tuple(map(int, re.findall(r"\d+", value)[:3]))
+
+
+def details_open(browser: Browser) -> list[bool]:
+    found: list[bool] = browser.ask("return [...document.querySelectorAll('.folded')].map(details => details.open)")
+    return found
 
 
 def contrast(first: Sequence[int], second: Sequence[int]) -> float:
@@ -236,32 +250,25 @@ def test_a_figure_shows_the_drawing_that_fits(browser: Browser, path: Path) -> N
     browser.open(path, width=1400)
     assert browser.ask(visible) == ['id="mine" 640']
     for row in ("h3", ".drawing", "figcaption"):
-        assert place(browser, f"#loss {row}")["y"] == place(browser, f"#speed {row}")["y"], row
-    assert place(browser, "#loss")["right"] < place(browser, "#speed")["left"]
+        assert box_of(browser, f"#loss {row}")["y"] == box_of(browser, f"#speed {row}")["y"], row
+    assert box_of(browser, "#loss")["right"] < box_of(browser, "#speed")["left"]
     browser.open(path, width=400)
     assert browser.ask(visible) == ['id="mine" 370']
-    assert place(browser, "#loss")["y"] < place(browser, "#speed")["y"]
-
-
-def place(browser: Browser, selector: str) -> dict[str, float]:
-    found: dict[str, float] = browser.ask(
-        "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector
-    )
-    return found
+    assert box_of(browser, "#loss")["y"] < box_of(browser, "#speed")["y"]
 
 
 @pytest.mark.parametrize("width", [400, 1400])
 def test_the_contents_are_folded_where_there_is_no_room(browser: Browser, path: Path, width: int) -> None:
     browser.open(path, width=width)
     assert browser.ask("return document.getElementById('contents').open") == (width == 1400)
-    assert (place(browser, "nav")["right"] < place(browser, "main")["left"]) == (width == 1400)
+    assert (box_of(browser, "nav")["right"] < box_of(browser, "main")["left"]) == (width == 1400)
 
 
 def test_tab_leads_past_the_contents_to_tables_and_map(browser: Browser, path: Path) -> None:
     browser.open(path, width=400)
     browser.press(Keys.TAB)
     assert browser.ask("return document.activeElement.textContent") == "Skip to the content"
-    assert place(browser, ".skip")["x"] >= 0
+    assert box_of(browser, ".skip")["x"] >= 0
     browser.press(Keys.ENTER)
     stops = []
     for _ in range(6):
@@ -320,16 +327,11 @@ def test_paper_is_light_and_has_everything_unfolded(browser: Browser, path: Path
     assert colour(browser, "body", "color") == (28, 33, 39)
     assert colour(browser, "#loss path[style]", "stroke") == (0, 114, 178)
     for selector in ("nav", ".skip", "#theme", ".map-search", ".map-buttons"):
-        assert place(browser, selector)["height"] == 0, selector
-    assert place(browser, "#loss table")["height"] > 0
-    assert place(browser, ".map-plot")["height"] > 0
+        assert box_of(browser, selector)["height"] == 0, selector
+    assert box_of(browser, "#loss table")["height"] > 0
+    assert box_of(browser, ".map-plot")["height"] > 0
     browser.emulate(dark=True)
     browser.wait(lambda: details_open(browser) == [False, False])
-
-
-def details_open(browser: Browser) -> list[bool]:
-    found: list[bool] = browser.ask("return [...document.querySelectorAll('.folded')].map(details => details.open)")
-    return found
 
 
 def test_without_a_script_there_is_a_static_map(path: Path) -> None:
@@ -509,23 +511,19 @@ def test_keys_zoom_move_and_choose(browser: Browser, path: Path) -> None:
     browser.press("+", "+", "-")
     assert distance(browser) == pytest.approx(1.5 * whole, abs=0.01)
     x, y = place_of(browser, "word9")
-    step = place(browser, ".map-plot")["height"] / 6
+    step = box_of(browser, ".map-plot")["height"] / 6
     browser.press(Keys.ARROW_RIGHT)
     assert place_of(browser, "word9") == pytest.approx((x - step, y), abs=1)
     browser.press(Keys.ARROW_DOWN, Keys.ARROW_LEFT)
     assert place_of(browser, "word9") == pytest.approx((x, y - step), abs=1)
     browser.press(Keys.ENTER)
     middle = centre_of(browser, ".map-plot")
-    nearest = min(WORDS, key=lambda word: _apart(place_of(browser, word), middle))
+    nearest = min(WORDS, key=lambda word: math.dist(place_of(browser, word), middle))
     assert shown(browser) == nearest
     browser.press("0")
     assert distance(browser) == pytest.approx(whole, abs=0.01)
     browser.press(Keys.ESCAPE)
     assert shown(browser) is None
-
-
-def _apart(first: tuple[float, float], second: tuple[float, float]) -> float:
-    return (first[0] - second[0]) ** 2 + (first[1] - second[1]) ** 2
 
 
 def test_the_wheel_scrolls_past_the_map_until_it_is_clicked(browser: Browser, path: Path) -> None:
