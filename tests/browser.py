@@ -115,10 +115,16 @@ class Browser:
         actions.perform()
         self.next_frame()
 
-    def turn_wheel(self, x: float, y: float, down: int) -> None:
-        """Turn the mouse's wheel there."""
+    def turn_wheel(self, x: float, y: float, down: int, key: str = "") -> None:
+        """Turn the mouse's wheel there, while a key is held down."""
         origin = ScrollOrigin.from_viewport(round(x), round(y))
-        ActionChains(self.driver, duration=0).scroll_from_origin(origin, 0, down).perform()
+        actions = ActionChains(self.driver, duration=0)
+        if key:
+            actions.key_down(key)
+        actions.scroll_from_origin(origin, 0, down)
+        if key:
+            actions.key_up(key)
+        actions.perform()
         self.next_frame()
 
     def touch(self, x: float, y: float) -> None:
