@@ -61,7 +61,7 @@ class Browser:
 
     def ask(self, script: str, *arguments: Any) -> Any:
         """Return what a script says of the page."""
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def wait(self, condition: Callable[[], Answer]) -> Answer:
         """Return what a condition returns once that is something."""
@@ -75,11 +75,11 @@ class Browser:
 
     def messages(self) -> list[str]:
         """Return what has been written to the console since."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:
         """Return the addresses that have been asked for since."""
-        entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        entries = self.driver.get_log("performance")
         events = [json.loads(entry["message"])["message"] for entry in entries]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
@@ -115,10 +115,16 @@ class Browser:
         actions.perform()
         self.next_frame()
 
-    def turn_wheel(self, x: float, y: float, down: int) -> None:
-        """Turn the mouse's wheel there."""
+    def turn_wheel(self, x: float, y: float, down: int, key: str = "") -> None:
+        """Turn the mouse's wheel there, while a key is held down."""
         origin = ScrollOrigin.from_viewport(round(x), round(y))
-        ActionChains(self.driver, duration=0).scroll_from_origin(origin, 0, down).perform()
+        actions = ActionChains(self.driver, duration=0)
+        if key:
+            actions.key_down(key)
+        actions.scroll_from_origin(origin, 0, down)
+        if key:
+            actions.key_up(key)
+        actions.perform()
         self.next_frame()
 
     def touch(self, x: float, y: float) -> None:
@@ -153,9 +159,9 @@ def started() -> Iterator[Browser]:
     options = ChromeOptions()
     options.binary_location = program
     for option in _OPTIONS:
-        options.add_argument(option)  # type: ignore[no-untyped-call]
+        options.add_argument(option)
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # type: ignore[no-untyped-call]
+        options.add_argument("--no-sandbox")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with Chrome(options=options, service=Service(driver)) as chrome:
         yield Browser(chrome)

@@ -74,8 +74,14 @@ const MARGIN = 0.05; // of the view, around all words
 const CLOSEST = 100; // times as near as when all is seen
 const LABELS = 250;
 const LABEL_HEIGHT = 15;
-const LONGEST_LABEL = 28; // characters
+const LONGEST = 28; // characters of a word, where there is no room for more
+const BUTTONS = { width: 58, height: 146 }; // the corner that they cover
 const FOUND = 8; // suggestions
+
+function shortened(word) {
+  const letters = [...word];
+  return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : word;
+}
 
 class WordMap {
   constructor(figure) {
@@ -189,18 +195,28 @@ class WordMap {
   }
 
   goTo(place) {
-    const near = Math.max(1, Math.sqrt(this.data.words.length / 50)); // some fifty words around it
     this.keep(place);
-    this.flyTo({ x: this.data.x[place], y: this.data.y[place], zoom: Math.max(this.view.zoom, near) });
+    this.flyTo({ x: this.data.x[place], y: this.data.y[place], zoom: Math.max(this.view.zoom, this.zoomFor(place)) });
+  }
+
+  zoomFor(place) {
+    // So near that there are some fifty words around it, or nearer if its neighbours would lie on top of each other.
+    const { x, y, words } = this.data;
+    const usual = Math.max(1, Math.sqrt(words.length / 50));
+    const away = this.neighboursOnMap(place).map((other) => Math.hypot(x[other] - x[place], y[other] - y[place]));
+    const middle = away.sort((a, b) => a - b)[away.length >> 1];
+    if (!middle) return usual;
+    const wanted = Math.min(this.width, this.height) / 4 / (middle * (this.scale / this.view.zoom));
+    return Math.min(usual * 4, Math.max(usual, wanted));
   }
 
   // What is drawn: the points once, after that only the transform of their group changes; labels with each frame.
 
   drawPoints() {
-    const { words, x, y } = this.data;
+    const { words } = this.data;
     const points = words.map((_, place) => {
       const share = 1 - place / words.length; // of the words, those that are rarer
-      const point = this.circle(place, this.chosen.has(place) ? "chosen" : "");
+      const point = this.dot(place, this.chosen.has(place) ? "chosen" : "");
       point.setAttribute("stroke-width", (this.chosen.has(place) ? 9 : 3 + 5 * share ** 3).toFixed(1));
       point.setAttribute("stroke-opacity", (0.35 + 0.5 * share ** 2).toFixed(2));
       return point;
@@ -209,12 +225,12 @@ class WordMap {
     this.layers.points.replaceChildren(...rest, ...this.data.chosen.map((place) => points[place]));
   }
 
-  circle(place, name) {
+  dot(place, name) {
     // A line of no length with round ends, whose width does not scale: as large however near one looks.
     const { x, y } = this.data;
-    const circle = drawn("path", { d: `M${x[place]} ${y[place]}h0`, "data-place": place });
-    if (name) circle.setAttribute("class", name);
-    return circle;
+    const point = drawn("path", { d: `M${x[place]} ${y[place]}h0`, "data-place": place });
+    if (name) point.setAttribute("class", name);
+    return point;
   }
 
   resize() {
@@ -251,9 +267,13 @@ class WordMap {
     this.show();
     if (place === null) return;
     const near = this.data.neighbours[place].length;
-    this.message.textContent = near
-      ? `“${this.data.words[place]}”: ${this.neighboursOnMap(place).length} of its ${near} nearest words are on this map.`
-      : `“${this.data.words[place]}”: its neighbours are not known.`;
+    this.say(this.data.words[place], near
+      ? `: ${this.neighboursOnMap(place).length} of its ${near} nearest words are on this map.`
+      : ": its neighbours are not known.");
+  }
+
+  say(word, rest) {
+    this.message.replaceChildren("“", element("bdi", { translate: "no" }, shortened(word)), `”${rest}`);
   }
 
   point(place) {
@@ -274,8 +294,8 @@ class WordMap {
       const near = this.neighboursOnMap(place);
       links.replaceChildren(...near.map((other) => drawn("line", { x1: x[place], y1: y[place], x2: x[other], y2: y[other] })));
       marks.replaceChildren(
-        ...near.flatMap((other) => [this.circle(other, "rim"), this.circle(other, "near")]),
-        this.circle(place, "shown-rim"), this.circle(place, "shown"),
+        ...near.flatMap((other) => [this.dot(other, "rim"), this.dot(other, "near")]),
+        this.dot(place, "shown-rim"), this.dot(place, "shown"),
       );
     }
     this.showPanel();
@@ -328,6 +348,7 @@ class WordMap {
       if (down.size > 1) moved = true;
     });
     this.plot.addEventListener("pointermove", (event) => {
+      if (!event.buttons) down.delete(event.pointerId); // it was let go outside
       const here = at(event);
       const was = down.get(event.pointerId);
       if (!was) {
@@ -410,10 +431,7 @@ class Labels {
     this.widths = new Map();
     this.ruler = document.createElement("canvas").getContext("2d");
     this.ruler.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-    this.texts = map.data.words.map((word) => {
-      const letters = [...word];
-      return letters.length > LONGEST_LABEL ? `${letters.slice(0, LONGEST_LABEL).join("")}…` : word;
-    });
+    this.texts = map.data.words.map(shortened);
   }
 
   width(place, bold) {
@@ -436,6 +454,7 @@ class Labels {
   draw() {
     const { map, pool } = this;
     const taken = new Taken();
+    taken.add(map.width - BUTTONS.width, 0, map.width, BUTTONS.height);
     let used = 0;
     for (const place of this.order()) {
       const [x, y] = map.toScreen(place);
@@ -448,7 +467,8 @@ class Labels {
         [x - width / 2, y - away - LABEL_HEIGHT], [x - width / 2, y + away],
       ];
       const corner = corners.find(([left, top]) =>
-        left >= 0 && left + width <= map.width && taken.isFree(left, top, left + width, top + LABEL_HEIGHT));
+        left >= 0 && left + width <= map.width && top >= 0 && top + LABEL_HEIGHT <= map.height
+        && taken.isFree(left, top, left + width, top + LABEL_HEIGHT));
       if (!corner) continue;
       taken.add(corner[0], corner[1], corner[0] + width, corner[1] + LABEL_HEIGHT);
       const text = pool[used] ?? (pool[used] = map.layers.labels.appendChild(drawn("text")));
@@ -565,14 +585,14 @@ class Search {
   }
 
   find(typed) {
-    const { places, data, message } = this.map;
+    const { places, data } = this.map;
     const bare = typed.trim();
     if (!bare) return;
     const written = [typed, bare, bare.normalize("NFC")].find((word) => places.has(word));
     const place = written === undefined ? this.folded.indexOf(bare.toLowerCase()) : places.get(written);
     this.close();
     if (place >= 0) this.take(place);
-    else message.textContent = `“${bare}” is not among the ${data.words.length.toLocaleString("en")} words of this map.`;
+    else this.map.say(bare, ` is not among the ${data.words.length.toLocaleString("en")} words of this map.`);
   }
 
   take(place) {

@@ -202,7 +202,7 @@ def _map_data(part: WordMap) -> dict[str, Any]:
         "ranks": part.ranks if part.ranks is None else list(map(int, part.ranks)),
         "chosen": list(map(int, part.chosen)),
         "names": list(part.names),
-        "neighbours": [[[int(name), round(1000 * cosine)] for name, cosine in near] for near in part.neighbours],
+        "neighbours": [[[int(name), round(1000 * float(cosine))] for name, cosine in near] for near in part.neighbours],
     }
 
 
