@@ -48,6 +48,7 @@ class Browser:
         self.driver.get("about:blank")
         self.messages(), self.requests()  # those of the page before
         self.driver.get(path.as_uri())
+        self.wait(lambda: self.ask("return location.href + document.readyState") == f"{path.as_uri()}complete")
 
     def emulate(self, dark: bool = False, paper: bool = False, still: bool = True) -> None:
         """Let the system wish for dark colours, for no motion, or print."""

@@ -7,11 +7,20 @@ import pty
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
-def at_terminal(typed: list[bytes], *arguments: str | Path, **environment: str) -> tuple[int, str]:
-    """Run the command line on a terminal; type a line at each prompt; return its exit code and the screen."""
+def at_terminal(
+    typed: list[bytes],
+    *arguments: str | Path,
+    watched: Callable[[bytes], object] = lambda screen: None,
+    **environment: str,
+) -> tuple[int, str]:
+    """Run the command line on a terminal; type a line at each prompt; return its exit code and the screen.
+
+    `watched` is called with all that has been on the screen whenever there is more.
+    """
     ours, theirs = pty.openpty()
     variables = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment}
     command = [sys.executable, "-m", "w2vcli", *map(str, arguments)]
@@ -20,6 +29,7 @@ def at_terminal(typed: list[bytes], *arguments: str | Path, **environment: str) 
         screen, prompts = b"", 0
         while data := read_terminal(ours, process):
             screen += data
+            watched(screen)
             if screen.count(b"word> ") > prompts and typed:
                 prompts = screen.count(b"word> ")
                 os.write(ours, typed.pop(0))

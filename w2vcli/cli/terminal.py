@@ -85,7 +85,7 @@ def _state(run: Observed) -> list[tuple[str, str]]:
     """Return the state of a run and its curves, as names and values."""
     rows = [("run", run.path)]
     about = run.about
-    for name in ("state", "progress", "failed", "vocabulary", "dimensions", "corpus words", "held-out loss"):
+    for name in ("state", "progress", "failed", "vocabulary", "dimensions", "corpus words"):
         value = about.get(name)
         if value is not None:
             rows.append((name, f"{value:,}" if isinstance(value, int) else str(value)))

@@ -64,7 +64,7 @@ def label(word: str, most: int = 24) -> str:
 
 def _visible(letter: str) -> str:
     if letter not in _JOINERS and unicodedata.category(letter) in _HIDDEN:
-        return f"\\x{ord(letter):02x}"
+        return ascii(letter)[1:-1]
     return letter
 
 
@@ -127,9 +127,13 @@ _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 def inline_svg(figure: Any) -> str:
     """Return a figure as SVG to stand in a page, whose colours, fonts and widths it takes."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
-    text = stream.getvalue().decode()
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    stream = io.StringIO()
+    figure.patch.set_visible(False)
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(stream, metadata=_NO_METADATA)  # savefig would draw it twice
+    text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' (?:xmlns(?::\w+)?|version)="[^"]*"', "", text)

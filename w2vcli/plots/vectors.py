@@ -23,6 +23,7 @@ AMONG = 200_000
 chance, and looking through all of them would take long."""
 _CHOSEN = 12
 _HEATED = 24
+_SHADES = 32  # of more, matplotlib makes a bitmap
 _FIRST_DRAWN = 100  # the rank of the most frequent word that may be drawn
 _PAIRS, _BINS = 20_000, 60
 _LISTED = 200  # points
@@ -169,13 +170,15 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
     cosines = units @ units.T
 
     def draw(figure: Any) -> None:
+        from matplotlib import colormaps
+
         axes = figure.subplots()
         narrow = is_narrow(figure.get_figwidth())
         off_diagonal = cosines[~np.eye(len(cosines), dtype=bool)]
         low, high = (float(off_diagonal.min()), 1.0) if len(words) > 1 else (0.0, 1.0)
-        cells = axes.pcolormesh(
-            cosines, cmap=SEQUENTIAL, vmin=min(low, 0.99), vmax=high, edgecolors=PAPER, linewidth=0.4
-        )
+        shades = colormaps[SEQUENTIAL].resampled(_SHADES)
+        lines = {"edgecolors": PAPER, "linewidth": 0.4}
+        cells = axes.pcolormesh(cosines, cmap=shades, vmin=min(low, 0.99), vmax=high, **lines)
         names = [label(word, 12) for word in words]
         size = (6 if narrow else 7.5) if len(words) > 12 else 8
         axes.set_xticks(np.arange(len(words)) + 0.5, names, rotation=90, size=size, color=INK)
