@@ -228,7 +228,7 @@ def coverage(run: Observed, choice: Choice) -> Drawing:
     """Prepare how much of the text, and how many words, each min_count leaves."""
     counts = run.counts
     chosen = run.config.word2vec.min_count if run.run else 1
-    values = sorted({value for value in (*_MIN_COUNTS, chosen) if value <= max(int(counts[0]), 1)} or {1})
+    values = sorted({chosen, *(value for value in _MIN_COUNTS if value <= max(int(counts[0]), 1))})
     words = np.array([kept(counts, value) for value in values])
     covered = np.concatenate([[0], np.cumsum(counts)])[words] / counts.sum()
 
