@@ -235,8 +235,9 @@ def _heated(run: Observed, choice: Choice) -> Ids:
         return chosen_words(run, choice)[:60]
     vectors = run.vectors
     seeds = chosen_words(run, choice, 8)
-    near = vectors.nearest(vectors.take(seeds), 3, [[int(seed)] for seed in seeds], among=AMONG)
-    found = [*seeds.tolist(), *(int(number) for answer in near for number in answer.ids[: 2 if len(seeds) > 1 else 9])]
+    number = 2 if len(seeds) > 1 else 9
+    near = vectors.nearest(vectors.take(seeds), number, [[int(seed)] for seed in seeds], among=AMONG)
+    found = [*seeds.tolist(), *(int(word) for answer in near for word in answer.ids)]
     return np.array(list(dict.fromkeys(found))[:_HEATED], dtype=np.int64)
 
 
