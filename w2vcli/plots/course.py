@@ -156,9 +156,8 @@ def scores(runs: Sequence[Observed], choice: Choice) -> Drawing:
                     which = number if len(runs) > 1 else place
                     text = f"{label(run.name)}, {label(name)}" if len(runs) > 1 else label(name)
                     line = "-" if not place or len(runs) == 1 else "--"
-                    axes.plot(
-                        *zip(*points, strict=True), MARKERS[place] + line, ms=3.5, color=SERIES[which], label=text
-                    )
+                    marker, colour = MARKERS[place % len(MARKERS)], SERIES[which % len(SERIES)]
+                    axes.plot(*zip(*points, strict=True), marker + line, ms=3.5, color=colour, label=text)
         axes.set(xlabel="words trained", ylabel="score")
         quantities(axes.xaxis)
         axes.legend()
