@@ -97,7 +97,7 @@ def _course_remark(run: Observed, named: bool) -> str:
     history, best = run.history, _best(run)
     who = f"{run.name}: " if named else ""
     if best is None:
-        return f"{who}no loss was measured: no sentences are held out."
+        return f"{f'{who}no' if named else 'No'} loss was measured: no sentences are held out."
     last = history.losses[-1][1]
     parts = [f"{who}the loss went from {history.losses[0][1]:.4f} to {last:.4f}"]
     if best[1] < last:
