@@ -68,6 +68,15 @@ def _visible(letter: str) -> str:
     return letter
 
 
+def in_legend(name: str) -> str:
+    """Return a name as a legend shows it: matplotlib leaves out those that begin with an underscore.
+
+    >>> in_legend("king"), in_legend("_king")
+    ('king', ' _king')
+    """
+    return f"{' ' * name.startswith('_')}{label(name)}"
+
+
 def is_narrow(width: float) -> bool:
     """Return whether a figure of so many inches is for a narrow place, where less can be shown."""
     return width < _IS_NARROW

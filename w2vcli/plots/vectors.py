@@ -13,7 +13,7 @@ from w2vcli.evaluate.questions import Asking
 from w2vcli.evaluate.rows import Row, score_models
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, is_narrow, label, percents
+from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, in_legend, is_narrow, label, percents
 from w2vcli.projection import Points, project
 from w2vcli.queries import Questions
 from w2vcli.vectors import Ids, Rows, Vectors
@@ -280,7 +280,7 @@ def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
             spread = np.maximum(0, np.abs(limits.T - values))
             axes.errorbar(
                 values, heights, xerr=spread, fmt=MARKERS[number], ms=4, lw=1.2, capsize=2, color=SERIES[number],
-                label=label(run.name),
+                label=in_legend(run.name),
             )  # fmt: skip
         axes.set_yticks(range(len(names)), [label(section or name, 30) for name, section in names], color=INK)
         axes.tick_params(axis="y", length=0)
