@@ -86,6 +86,12 @@ class Observed:
         return self.run is not None and self.run.is_locked()
 
     @cached_property
+    def _is_finished(self) -> bool:
+        """Whether there is a model, and nothing is being trained, or was begun, after it."""
+        run, history = self._the_run(), self.history
+        return not run.is_locked() and run.trained() is not None and (history.done is not None or not history.start)
+
+    @cached_property
     def history(self) -> History:
         """What happened in it.
 
@@ -102,7 +108,8 @@ class Observed:
             MissingError: when they are not known.
         """
         run = self._the_run()
-        if trained := run.trained():
+        trained = run.trained()
+        if trained and self._is_finished:
             return Config.model_validate(trained["config"])
         try:
             return resolve(run.config, environment={}).config
@@ -198,8 +205,7 @@ class Observed:
     def _vectors_and_source(self) -> tuple[Vectors, str]:
         if self.run is None:
             return model.load(self.path), "the file"
-        unfinished = self.is_training or not self.run.trained()
-        found = checkpoint.newest(self.run.checkpoints) if unfinished else None
+        found = None if self._is_finished else checkpoint.newest(self.run.checkpoints)
         if found is not None:
             return self._of_checkpoint(found)
         if self.run.trained():
