@@ -124,8 +124,10 @@ class Observed:
             counts = self.vectors.counts
             if counts is None:
                 raise MissingError(f"{self.path}: this file does not tell how often its words occur")
-            head = self.vectors.words[:_WORDS_READ]
-            return Vocab(head, np.asarray(counts[: len(head)])), np.asarray(counts)
+            order = np.argsort(-counts, kind="stable")  # not every model's words are in the order of their counts
+            ordered, words = np.asarray(counts)[order], self.vectors.words
+            head = order[:_WORDS_READ].tolist()
+            return Vocab([words[number] for number in head], ordered[: len(head)]), ordered
         if not self.run.vocab.is_file():
             raise MissingError(f"{self.path}: the words of this run's corpus are not counted yet")
         return Vocab.load_head(self.run.vocab, _WORDS_READ)
