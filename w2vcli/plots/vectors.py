@@ -207,7 +207,9 @@ def similarities(run: Observed, choice: Choice) -> Drawing:
     found = vectors.nearest(vectors.take(asked), 1, [[int(word)] for word in asked], among=AMONG)
     nearest = np.concatenate([answer.scores for answer in found])
     edges = np.linspace(min(-0.2, float(random.min())), 1.0, _BINS + 1)
-    shares = [np.histogram(values, edges)[0] / len(values) for values in (random, nearest)]
+    shares = [  # by rounding some of vectors that are alike are above 1
+        np.histogram(np.clip(values, edges[0], 1.0), edges)[0] / len(values) for values in (random, nearest)
+    ]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
