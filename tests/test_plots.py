@@ -63,7 +63,7 @@ def texts(svg: str) -> list[str]:
 
 def drawn(name: str, drawing: Drawing, width: float = FULL) -> list[str]:
     with style():
-        return texts(inline_svg(figure_of(name, drawing, width), "a title"))
+        return texts(inline_svg(figure_of(name, drawing, width)))
 
 
 # ---------------------------------------------------------------- the text
@@ -73,7 +73,7 @@ def test_top_words_by_hand(tmp_path: Path) -> None:
     run = of_counts(tmp_path, {"the": 6, "of": 3, "a": 1})
     drawing = prepare("top-words", [run])
     assert drawing.numbers.rows == [("the", 6, 0.6), ("of", 3, 0.3), ("a", 1, 0.1)]
-    assert drawing.remark == "the alone is 60 % of the text; the 3 most frequent words are 100 %."
+    assert drawing.remark == "“the” alone is 60 % of the text; the 3 most frequent words are 100 %."
 
 
 def test_top_words_are_twenty(lee: Path, lee_observed: Observed) -> None:
@@ -278,8 +278,8 @@ def test_noise_by_hand(tmp_path: Path) -> None:
         [row[1:] for row in drawing.numbers.rows], [[1 / 2, 4 / 5, 8 / 9, 16 / 17], [1 / 2, 1 / 5, 1 / 9, 1 / 17]]
     )
     assert drawing.remark == (
-        "With the exponent 0.5, a is drawn 4 times as often as the rarest word, in whose place it stands 16 times as "
-        "often in the text."
+        "With the exponent 0.5, “a” is drawn 4 times as often as the rarest word; in the text it is 16 times as "
+        "frequent."
     )
     assert {"a", "b", "count ^ 0.5 (used)", "count ^ 0.75"} <= set(drawn("noise", drawing))
 
@@ -395,6 +395,7 @@ def test_words_that_are_chosen_make_less_than_a_thousandth_of_the_text(lee: Path
 def test_words_that_are_asked_for(lee_observed: Observed, theirs: KeyedVectors) -> None:
     found = chosen_words(lee_observed, Choice(words=("police", "the", "police")))
     assert found.tolist() == [theirs.key_to_index["police"], 0]
+    assert chosen_words(lee_observed, Choice(words=("police the", "the"))).tolist() == found.tolist()
     with pytest.raises(UnknownWordError, match="polcie"):
         chosen_words(lee_observed, Choice(words=("polcie",)))
 
@@ -420,13 +421,19 @@ def test_random_words_are_seeded_and_in_the_order_of_their_ranks(words: int, num
 
 
 def test_random_words_are_even_over_the_logarithm_of_their_ranks() -> None:
-    """One of ranks 1 to 9, one of 10 to 99, one of 100 to 999; over many seeds they are many."""
-    vectors = some_vectors(999)
-    found = [random_words(vectors, 3, seed).tolist() for seed in range(60)]
-    for first, second, third in found:
-        assert 0 <= first < 9 <= second < 99 <= third < 999
-    assert {first for first, _, _ in found} == set(range(9))
-    assert len({third for _, _, third in found}) > 50
+    """One of ranks 100 to 999, one of 1,000 to 9,999; over many seeds they are many."""
+    vectors = some_vectors(9_999)
+    found = [random_words(vectors, 2, seed).tolist() for seed in range(60)]
+    assert all(99 <= first < 999 <= second < 9_999 for first, second in found)
+    for words, middle in zip(zip(*found, strict=True), (549, 5_499), strict=True):
+        assert len(set(words)) > 50
+        assert 15 < sum(word < middle for word in words) < 45
+
+
+def test_random_words_of_few_begin_with_the_tenth_part() -> None:
+    """Of 40 words the first three are left out; of nine, none."""
+    assert {number for seed in range(200) for number in random_words(some_vectors(40), 9, seed)} == set(range(3, 40))
+    assert random_words(some_vectors(9), 99).min() == 0
 
 
 def test_an_order_of_clusters_is_scipys(theirs: KeyedVectors) -> None:
@@ -494,6 +501,35 @@ def test_the_heatmap_of_one_word_alone(tmp_path: Path) -> None:
     drawing = prepare("heatmap", [run])
     assert drawing.numbers.rows == [("a", 1.0)]
     assert "a" in drawn("heatmap", drawing)
+
+
+def test_similarities_are_those_of_gensim(tmp_path: Path) -> None:
+    """Of 60 words nearly all of the 1,770 pairs are drawn, and the nearest of each word."""
+    run, vectors = random_run(tmp_path / "run", 60)
+    drawing = prepare("similarities", [run])
+    names = vectors.index_to_key
+    cosines = np.array([vectors.similarity(one, other) for one, other in itertools.combinations(names, 2)])
+    nearest = np.array([vectors.most_similar(word, topn=1)[0][1] for word in names])
+    left, right, random, near = np.array(drawing.numbers.rows).T
+    edges = np.linspace(cosines.min(), 1, 61)
+    np.testing.assert_allclose([*left, right[-1]], edges, atol=1e-4)
+    np.testing.assert_allclose(near, np.histogram(nearest, edges)[0] / 60, atol=1e-4)
+    np.testing.assert_allclose(random, np.histogram(cosines, edges)[0] / len(cosines), atol=0.006)
+    assert drawing.remark == (
+        f"Two words drawn at random have a similarity of {cosines.mean():.2f} on average, a word and its nearest one "
+        f"of {nearest.mean():.2f}."
+    )
+
+
+def test_similarities_of_words_that_are_alike(tmp_path: Path) -> None:
+    """However their cosines are rounded, all pairs are in the last bar."""
+    rows = np.tile(np.random.default_rng(1).normal(size=30), (40, 1))
+    run = Observed(made_run(tmp_path / "run", {f"w{number}": 9 for number in range(40)}, rows=rows))
+    *others, last = numbers("similarities", run)
+    assert last[2:] == (1, 1)
+    assert {row[2:] for row in others} == {(0, 0)}
+    with pytest.raises(MissingError, match="has too few words to draw pairs of"):
+        prepare("similarities", [Observed(made_run(tmp_path / "b", {"a": 2, "b": 1}, rows=np.eye(2)))])
 
 
 def test_the_map_is_of_unit_vectors(tmp_path: Path) -> None:
@@ -575,7 +611,7 @@ def test_a_file_alone_has_figures_of_its_vectors(theirs: KeyedVectors, tmp_path:
     run = Observed(tmp_path / "a.txt")
     assert {row[0] for row in numbers("heatmap", run)} > set(theirs.index_to_key[:8])  # without counts the first ones
     assert len(map_of(run, Choice(top=50)).ids) == 50
-    for name in set(PLOTS) - {"map", "heatmap", "analogies"}:
+    for name in set(PLOTS) - {"map", "heatmap", "similarities", "analogies"}:
         with pytest.raises(MissingError, match=r"a\.txt: (this file does not tell|a model alone does not tell)"):
             prepare(name, [run])
 
@@ -661,6 +697,7 @@ EXPECTED: dict[str, Callable[[Any, list[str]], set[str]]] = {
     "throughput": lambda rows, words: {"words trained", "words a second"},
     "map": lambda rows, words: set(),
     "heatmap": lambda rows, words: {row[0] for row in rows},
+    "similarities": lambda rows, words: {"two words at random", "a word and its nearest", "cosine similarity"},
     "analogies": lambda rows, words: {"WordSim-353", "SimLex-999", *(row[2] for row in rows if row[2] and row[6])},
 }
 """What is written in the figures of the finished run, by their numbers and its words."""
@@ -677,7 +714,7 @@ def test_a_figure_as_files_and_in_a_page(
         for file in files:
             saving.check(file)
             saving.save(figure, file)
-        page = inline_svg(figure, PLOTS[name].title)
+        page = inline_svg(figure)
     svg, pdf, png = (file.read_bytes() for file in files)
     written = texts(svg.decode())
     assert EXPECTED[name](drawing.numbers.rows, theirs.index_to_key) <= set(written)
@@ -693,7 +730,7 @@ def test_a_figure_as_files_and_in_a_page(
     assert not [tag for tag in tags for colour in COLOURS.values() if colour in tag]
     assert "var(--ink)" in page
     assert set(re.findall(r"font-family: ([^;\"]*)", page)) <= {"sans-serif"}
-    assert ET.fromstring(page).keys() == ["role", "aria-label", "viewBox"]
+    assert ET.fromstring(page).keys() == ["viewBox"]
     assert not re.search("xmlns|http|xlink|<metadata|<!DOCTYPE|<script", page)
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in re.findall(r"href=\"([^\"]*)", page))
 
@@ -707,7 +744,7 @@ def test_a_figure_drawn_twice_is_the_same_file(lee_observed: Observed, tmp_path:
         assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"other{ending}").read_bytes()
     figures = [figure_of("zipf", prepare("zipf", [lee_observed]), NARROW) for _ in range(2)]
     with style():
-        assert inline_svg(figures[0], "") == inline_svg(figures[1], "")
+        assert inline_svg(figures[0]) == inline_svg(figures[1])
 
 
 @pytest.mark.parametrize("name", ["top-words", "subsampling", "noise", "heatmap", "map"])
@@ -720,7 +757,7 @@ def test_words_made_to_do_harm_are_written_as_text(name: str, tmp_path: Path) ->
     with style():
         saving.save(figure, tmp_path / "a.svg")
         written = set(texts((tmp_path / "a.svg").read_text(encoding="utf-8")))
-        assert set(texts(inline_svg(figure, "a title"))) == written
+        assert set(texts(inline_svg(figure))) == written
         saving.save(figure, tmp_path / "a.pdf")
     if name in ("top-words", "noise", "heatmap"):
         most = 14 if name == "top-words" else 12
