@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import string
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from w2vcli.config import Word2Vec
 from w2vcli.errors import W2VError
 from w2vcli.gensim_model import build_model
-from w2vcli.vocab import Vocab, keep_probabilities, model_bytes, noise_probabilities
+from w2vcli.vocab import Vocab, keep_probabilities, kept, model_bytes, noise_probabilities
 
 COUNTS = np.array([9, 3, 3, 2, 1, 1])
 VOCAB = Vocab(list("abcdef"), COUNTS)
@@ -100,3 +102,58 @@ def test_a_vocabulary_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "vocab.tsv").write_bytes(b"caf\xe9\t9\n")
     with pytest.raises(W2VError, match="not a vocabulary file"):
         Vocab.load(tmp_path / "vocab.tsv")
+
+
+# ---------------------------------------------------------------- the first words of a table, and all counts
+
+
+@given(st.dictionaries(word, st.integers(1, 10**12), max_size=30), st.integers(0, 40), st.integers(1, 60))
+def test_the_head_of_a_table_is_that_of_the_whole(counts: dict[str, int], size: int, piece: int) -> None:
+    """Whatever pieces it is read in."""
+    vocab = Vocab(list(counts), np.array(list(counts.values()), dtype=np.int64))
+    with tempfile.TemporaryDirectory() as folder, mock.patch("w2vcli.vocab._PIECE_BYTES", piece):
+        path = Path(folder) / "vocab.tsv"
+        path.write_text(vocab.table(), encoding="utf-8")
+        head, every = Vocab.load_head(path, size)
+    assert head.words == vocab.words[:size]
+    assert head.counts.tolist() == vocab.counts[:size].tolist()
+    assert every.tolist() == vocab.counts.tolist()
+
+
+def test_the_head_of_a_table_whose_lines_end_as_on_windows(tmp_path: Path) -> None:
+    (tmp_path / "vocab.tsv").write_text("the\t12\r\nof\t9\n", encoding="utf-8", newline="")
+    head, every = Vocab.load_head(tmp_path / "vocab.tsv", 1)
+    assert (head.words, every.tolist()) == (["the"], [12, 9])
+
+
+@pytest.mark.parametrize("table", [b"the 9\n", b"the\t9\nof\n", b"the\tnine\n", b"caf\xe9\t9\n"])
+def test_the_head_of_a_file_that_is_no_vocabulary(tmp_path: Path, table: bytes) -> None:
+    (tmp_path / "vocab.tsv").write_bytes(table)
+    with pytest.raises(W2VError, match=r"vocab\.tsv: not a vocabulary file"):
+        Vocab.load_head(tmp_path / "vocab.tsv", 1)
+    with pytest.raises(W2VError, match="not a vocabulary file"):
+        Vocab.load_head(tmp_path / "gone.tsv", 1)
+
+
+# ---------------------------------------------------------------- counts alone
+
+
+@given(st.lists(st.integers(1, 20), max_size=30), st.integers(0, 25), st.none() | st.integers(1, 30))
+def test_kept_by_counting(counts: list[int], min_count: int, most: int | None) -> None:
+    """As many as are frequent enough; and, if these are too many, as many as fit without those of equal count."""
+    counts.sort(reverse=True)
+    enough = [count for count in counts if count >= min_count]
+    if most is not None and len(counts) > most:
+        enough = [count for count in enough if count > counts[most]]
+    assert kept(np.array(counts, dtype=np.int64), min_count, most) == len(enough)
+
+
+@pytest.mark.parametrize("sample", [0, 1e-3, 0.1, 2])
+def test_keep_probabilities_of_some_of_the_words(sample: float) -> None:
+    """With the total of all they are what they are among all."""
+    some = keep_probabilities(COUNTS[1:4], sample, total=int(COUNTS.sum()))
+    assert some.tolist() == keep_probabilities(COUNTS, sample)[1:4].tolist()
+
+
+def test_keep_probabilities_of_a_total_by_hand() -> None:
+    assert keep_probabilities(np.array([40]), 0.01, total=1000).tolist() == [0.5 + 0.25]

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from w2vcli.run_directory import Event
 
+_BEFORE_A_START = ("warning", "compile", "changed")
+"""Events that come before a start's own, too, and so do not tell how the training before it ended."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -58,9 +61,11 @@ class History:
         """Return the history that events tell; those of another shape are passed over."""
         history, last = cls(), None
         for event in events:
-            with suppress(LookupError, TypeError, ValueError):
+            with suppress(LookupError, TypeError, ValueError, AttributeError, OverflowError):
                 history._take(event, last)
-            last = event
+                if event["event"] not in _BEFORE_A_START:
+                    last = event
+        history.scores = {name: points for name, points in history.scores.items() if points}
         return history
 
     @property
@@ -97,18 +102,18 @@ class History:
             self.warnings.append(str(event["message"]))
         elif kind == "done":
             self.done = event
-        elif kind == "failed":
+        elif kind == "failed" and self.done is None:  # a finished run that something else is refused stays finished
             self.failed = str(event["message"])
 
     def _start(self, event: Event, last: Event | None) -> None:
         """Drop what is not gone on from, and take note of where that is."""
-        kept, trained = int(event["done_words"]), self.words
+        kept, trained, is_new = int(event["done_words"]), self.words, event["resumed_from"] is None
+        pause = max(0.0, float(event["time"]) - float(last["time"])) if last else 0.0
         was_done = self.done is not None
         self.start, self.done, self.failed = event, None, None
-        if event["resumed_from"] is None:
+        if is_new:
             self.interruptions.clear()
         elif last is not None:
-            pause = max(0.0, float(event["time"]) - float(last["time"]))
             reason = "more epochs" if was_done else _reason(last)
             self.interruptions = [one for one in self.interruptions if one.words <= kept]
             self.interruptions.append(Interruption(kept, max(0, trained - kept), pause, reason))
@@ -128,7 +133,8 @@ def _reason(last: Event) -> str:
 
 def _add(points: list[tuple[int, float]], words: int, value: float) -> None:
     """Add a measurement; one at the same place, before an interruption, gives way to it."""
-    if points and points[-1][0] == int(words):
+    words, value = int(words), float(value)
+    if points and points[-1][0] == words:
         points.pop()
     if math.isfinite(value):
-        points.append((int(words), float(value)))
+        points.append((words, value))

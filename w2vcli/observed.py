@@ -86,6 +86,12 @@ class Observed:
         return self.run is not None and self.run.is_locked()
 
     @cached_property
+    def _is_finished(self) -> bool:
+        """Whether there is a model, and nothing is being trained, or was begun, after it."""
+        run, history = self._the_run(), self.history
+        return not run.is_locked() and run.trained() is not None and (history.done is not None or not history.start)
+
+    @cached_property
     def history(self) -> History:
         """What happened in it.
 
@@ -102,7 +108,8 @@ class Observed:
             MissingError: when they are not known.
         """
         run = self._the_run()
-        if trained := run.trained():
+        trained = run.trained()
+        if trained and self._is_finished:
             return Config.model_validate(trained["config"])
         try:
             return resolve(run.config, environment={}).config
@@ -117,8 +124,10 @@ class Observed:
             counts = self.vectors.counts
             if counts is None:
                 raise MissingError(f"{self.path}: this file does not tell how often its words occur")
-            head = self.vectors.words[:_WORDS_READ]
-            return Vocab(head, np.asarray(counts[: len(head)])), np.asarray(counts)
+            order = np.argsort(-counts, kind="stable")  # not every model's words are in the order of their counts
+            ordered, words = np.asarray(counts)[order], self.vectors.words
+            head = order[:_WORDS_READ].tolist()
+            return Vocab([words[number] for number in head], ordered[: len(head)]), ordered
         if not self.run.vocab.is_file():
             raise MissingError(f"{self.path}: the words of this run's corpus are not counted yet")
         return Vocab.load_head(self.run.vocab, _WORDS_READ)
@@ -198,8 +207,7 @@ class Observed:
     def _vectors_and_source(self) -> tuple[Vectors, str]:
         if self.run is None:
             return model.load(self.path), "the file"
-        unfinished = self.is_training or not self.run.trained()
-        found = checkpoint.newest(self.run.checkpoints) if unfinished else None
+        found = None if self._is_finished else checkpoint.newest(self.run.checkpoints)
         if found is not None:
             return self._of_checkpoint(found)
         if self.run.trained():

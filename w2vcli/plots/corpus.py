@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import INK, MARKERS, MUTED, SERIES, is_narrow, label, log_spaced, percents, quantities
+from w2vcli.plots.style import (
+    INK,
+    MARKERS,
+    MUTED,
+    SERIES,
+    in_legend,
+    is_narrow,
+    label,
+    log_spaced,
+    percents,
+    quantities,
+)
 from w2vcli.vocab import CountArray, keep_probabilities, kept
 
 _TOP = 20
@@ -146,7 +157,7 @@ def zipf(runs: Sequence[Observed], choice: Choice) -> Drawing:
     """Prepare counts by rank on logarithmic axes, with a line fitted to them."""
     found = [(run.name, run.counts, fit_zipf(run.counts)) for run in runs]
 
-    names = [label(name) for name, *_ in found] if len(found) > 1 else ["words"]
+    names = [in_legend(name) for name, *_ in found] if len(found) > 1 else ["words"]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -228,7 +239,7 @@ def coverage(run: Observed, choice: Choice) -> Drawing:
     """Prepare how much of the text, and how many words, each min_count leaves."""
     counts = run.counts
     chosen = run.config.word2vec.min_count if run.run else 1
-    values = sorted({value for value in (*_MIN_COUNTS, chosen) if value <= max(int(counts[0]), 1)} or {1})
+    values = sorted({chosen, *(value for value in _MIN_COUNTS if value <= max(int(counts[0]), 1))})
     words = np.array([kept(counts, value) for value in values])
     covered = np.concatenate([[0], np.cumsum(counts)])[words] / counts.sum()
 

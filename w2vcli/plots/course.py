@@ -9,7 +9,7 @@ import numpy as np
 
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import MARKERS, MUTED, SERIES, is_narrow, label, quantities, thinned
+from w2vcli.plots.style import MARKERS, MUTED, SERIES, in_legend, is_narrow, label, quantities, thinned
 
 _POINTS = 400  # of a line
 
@@ -51,7 +51,7 @@ def _draw_course(axes: Any, rate: Any, run: Observed, number: int, alone: bool) 
     alphas = [run.config.word2vec.alpha, *thinned([block.alpha for block in history.blocks], _POINTS)] if words else []
     rate.plot(words, alphas, "--", lw=1.1, color=SERIES[1] if alone else colour)
     if history.losses:
-        name = "held-out loss" if alone else label(run.name)
+        name = "held-out loss" if alone else in_legend(run.name)
         axes.plot(*zip(*history.losses, strict=True), MARKERS[number] + "-", ms=3.5, color=colour, label=name)
     if not alone:
         return
@@ -97,7 +97,7 @@ def _course_remark(run: Observed, named: bool) -> str:
     history, best = run.history, _best(run)
     who = f"{run.name}: " if named else ""
     if best is None:
-        return f"{who}no loss was measured: no sentences are held out."
+        return f"{f'{who}no' if named else 'No'} loss was measured: no sentences are held out."
     last = history.losses[-1][1]
     parts = [f"{who}the loss went from {history.losses[0][1]:.4f} to {last:.4f}"]
     if best[1] < last:
@@ -121,7 +121,9 @@ def throughput(runs: Sequence[Observed], choice: Choice) -> Drawing:
             blocks = run.history.blocks
             words = thinned([block.words for block in blocks], _POINTS)
             speeds = thinned([block.words_per_second for block in blocks], _POINTS)
-            axes.plot(words, speeds, MARKERS[number] + "-", ms=2.4, lw=1, color=SERIES[number], label=label(run.name))
+            axes.plot(
+                words, speeds, MARKERS[number] + "-", ms=2.4, lw=1, color=SERIES[number], label=in_legend(run.name)
+            )
         axes.set(xlabel="words trained", ylabel="words a second")
         axes.set_ylim(bottom=0)
         quantities(axes.xaxis)
@@ -154,11 +156,10 @@ def scores(runs: Sequence[Observed], choice: Choice) -> Drawing:
                 points = run.history.scores.get(name)
                 if points:
                     which = number if len(runs) > 1 else place
-                    text = f"{label(run.name)}, {label(name)}" if len(runs) > 1 else label(name)
+                    text = f"{in_legend(run.name)}, {label(name)}" if len(runs) > 1 else in_legend(name)
                     line = "-" if not place or len(runs) == 1 else "--"
-                    axes.plot(
-                        *zip(*points, strict=True), MARKERS[place] + line, ms=3.5, color=SERIES[which], label=text
-                    )
+                    marker, colour = MARKERS[place % len(MARKERS)], SERIES[which % len(SERIES)]
+                    axes.plot(*zip(*points, strict=True), marker + line, ms=3.5, color=colour, label=text)
         axes.set(xlabel="words trained", ylabel="score")
         quantities(axes.xaxis)
         axes.legend()

@@ -68,6 +68,15 @@ def _visible(letter: str) -> str:
     return letter
 
 
+def in_legend(name: str) -> str:
+    """Return a name as a legend shows it: matplotlib leaves out those that begin with an underscore.
+
+    >>> in_legend("king"), in_legend("_king")
+    ('king', ' _king')
+    """
+    return f"{' ' * name.startswith('_')}{label(name)}"
+
+
 def is_narrow(width: float) -> bool:
     """Return whether a figure of so many inches is for a narrow place, where less can be shown."""
     return width < _IS_NARROW
@@ -136,13 +145,17 @@ def inline_svg(figure: Any) -> str:
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' (?:xmlns(?::\w+)?|version)="[^"]*"', "", text)
-    text = re.sub(r' (?:width|height)="[^"]*pt"', "", text, count=2)
-    text = text.replace("xlink:href", "href")
-    text = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", text)
+    return re.sub(r"<[^<>]*>", lambda tag: _of_a_page(tag[0]), text)  # a word between them may look like a colour
+
+
+def _of_a_page(tag: str) -> str:
+    """Return an SVG's tag with a page's colours and fonts; the first one without a size, which the page gives."""
     for name, colour in COLOURS.items():
-        text = text.replace(colour, f"var(--{name})")
-    return text
+        tag = tag.replace(colour, f"var(--{name})")
+    tag = re.sub(r"font: ([^;\"]*?)(\d+)px [^;\"]*", r"font: \g<1>\g<2>px sans-serif", tag)  # before matplotlib 3.11
+    tag = re.sub(r"font-family: [^;\"]*", "font-family: sans-serif", tag)
+    tag = re.sub(r' (xmlns(:\w+)?|version)="[^"]*"', "", tag).replace("xlink:href", "href")
+    return re.sub(r' (width|height)="[^"]*"', "", tag) if tag.startswith("<svg") else tag
 
 
 # ---------------------------------------------------------------- what figures have in common

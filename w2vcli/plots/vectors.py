@@ -13,7 +13,7 @@ from w2vcli.evaluate.questions import Asking
 from w2vcli.evaluate.rows import Row, score_models
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, is_narrow, label, percents
+from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, in_legend, is_narrow, label, percents
 from w2vcli.projection import Points, project
 from w2vcli.queries import Questions
 from w2vcli.vectors import Ids, Rows, Vectors
@@ -210,7 +210,9 @@ def similarities(run: Observed, choice: Choice) -> Drawing:
     found = vectors.nearest(vectors.take(asked), 1, [[int(word)] for word in asked], among=AMONG)
     nearest = np.concatenate([answer.scores for answer in found])
     edges = np.linspace(min(-0.2, float(random.min())), 1.0, _BINS + 1)
-    shares = [np.histogram(values, edges)[0] / len(values) for values in (random, nearest)]
+    shares = [  # by rounding some of vectors that are alike are above 1
+        np.histogram(np.clip(values, edges[0], 1.0), edges)[0] / len(values) for values in (random, nearest)
+    ]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -238,8 +240,9 @@ def _heated(run: Observed, choice: Choice) -> Ids:
         return chosen_words(run, choice)[:60]
     vectors = run.vectors
     seeds = chosen_words(run, choice, 8)
-    near = vectors.nearest(vectors.take(seeds), 3, [[int(seed)] for seed in seeds], among=AMONG)
-    found = [*seeds.tolist(), *(int(number) for answer in near for number in answer.ids[: 2 if len(seeds) > 1 else 9])]
+    number = 2 if len(seeds) > 1 else 9
+    near = vectors.nearest(vectors.take(seeds), number, [[int(seed)] for seed in seeds], among=AMONG)
+    found = [*seeds.tolist(), *(int(word) for answer in near for word in answer.ids)]
     return np.array(list(dict.fromkeys(found))[:_HEATED], dtype=np.int64)
 
 
@@ -282,7 +285,7 @@ def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
             spread = np.maximum(0, np.abs(limits.T - values))
             axes.errorbar(
                 values, heights, xerr=spread, fmt=MARKERS[number], ms=4, lw=1.2, capsize=2, color=SERIES[number],
-                label=label(run.name),
+                label=in_legend(run.name),
             )  # fmt: skip
         axes.set_yticks(range(len(names)), [label(section or name, 30) for name, section in names], color=INK)
         axes.tick_params(axis="y", length=0)

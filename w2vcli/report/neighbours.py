@@ -140,10 +140,8 @@ def compare(one: Observed, other: Observed, choice: Choice) -> list[Part]:
             f"Of the ten nearest words of the {len(shared):,} most frequent words that both know, {100 * mean:.3g} % "
             f"are the same in {one.name} and in {other.name}."
         ),
-        _change_table(asked, range(len(chosen)), one, other, f"{one.name} and {other.name}: neighbours of some words"),
-        _change_table(
-            changes, most, one, other, f"{one.name} and {other.name}: the words whose neighbours differ most"
-        ),
+        _change_table(asked, range(len(chosen)), one, other, "neighbours of some words"),
+        _change_table(changes, most, one, other, "the words whose neighbours differ most"),
     ]
 
 
