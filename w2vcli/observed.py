@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from w2vcli import checkpoint, model
 from w2vcli.config import Config, resolve
-from w2vcli.corpus import OFFSETS_FILE
 from w2vcli.describe import describe
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.history import History
@@ -168,6 +167,8 @@ class Observed:
         Raises:
             MissingError: when the encoded text is not there.
         """
+        from w2vcli.corpus import OFFSETS_FILE  # which compiles
+
         run = self._the_run()
         try:
             offsets = NpyFile(run.corpus / OFFSETS_FILE, np.int64)

@@ -165,8 +165,13 @@ def _only_in(mine: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> 
 
 def _change_table(changes: Changes, places: Sequence[int], one: Observed, other: Observed, caption: str) -> Table:
     rows = [
-        (label(changes.words[place], LETTERS), changes.kept[place], changes.before[place], changes.after[place])
+        (
+            label(changes.words[place], LETTERS),
+            f"{changes.kept[place]:.0%}",
+            changes.before[place],
+            changes.after[place],
+        )
         for place in places
     ]
-    columns = ("word", "share in both", f"only in {one.name}", f"only in {other.name}")
+    columns = ("word", "the same", f"only in {one.name}", f"only in {other.name}")
     return table(Numbers(columns, rows), f"{one.name} and {other.name}: {caption}")

@@ -36,7 +36,7 @@ def sections(runs: Sequence[Observed], choice: Choice) -> list[Section]:
         Section(
             "training",
             "Training",
-            "Losses can be compared only between runs with the same held-out sentences, vocabulary and noise words.",
+            "Compare losses only of runs with the same held-out sentences, vocabulary, noise words and architecture.",
             [figure(name, runs, choice) for name in ("training", "throughput", "scores")],
         ),
         Section(
