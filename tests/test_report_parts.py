@@ -204,7 +204,7 @@ def test_changed_neighbours_by_gensim(tmp_path: Path) -> None:
         "a and b: neighbours of some words",
         "a and b: the words whose neighbours differ most",
     ]
-    assert [column.name for column in as_table(asked).columns] == ["word", "share in both", "only in a", "only in b"]
+    assert [column.name for column in as_table(asked).columns] == ["word", "the same", "only in a", "only in b"]
 
 
 def test_runs_that_have_no_word_in_common(tmp_path: Path) -> None:

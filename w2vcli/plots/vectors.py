@@ -22,7 +22,7 @@ AMONG = 200_000
 """Of a larger vocabulary, neighbours are looked for among so many of the most frequent words: the others' are mostly
 chance, and looking through all of them would take long."""
 _CHOSEN = 12
-_HEATED = 24
+_HEATED, _MOST_HEATED = 24, 60  # words, chosen here, and asked for
 _SHADES = 32  # of more, matplotlib makes a bitmap
 _FIRST_DRAWN = 100  # the rank of the most frequent word that may be drawn
 _PAIRS, _BINS = 20_000, 60
@@ -236,10 +236,10 @@ def similarities(run: Observed, choice: Choice) -> Drawing:
 
 def _heated(run: Observed, choice: Choice) -> Ids:
     """Return the words asked for; or else some frequent ones, each with its nearest, so that there are clusters."""
-    if choice.words and len(choice.words) > 1:
-        return chosen_words(run, choice)[:60]
     vectors = run.vectors
     seeds = chosen_words(run, choice, 8)
+    if choice.words and len(seeds) > 1:
+        return seeds[:_MOST_HEATED]
     number = 2 if len(seeds) > 1 else 9
     near = vectors.nearest(vectors.take(seeds), number, [[int(seed)] for seed in seeds], among=AMONG)
     found = [*seeds.tolist(), *(int(word) for answer in near for word in answer.ids)]
