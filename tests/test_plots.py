@@ -722,6 +722,8 @@ def test_a_figure_as_files_and_in_a_page(
         assert len(set(written) & set(theirs.index_to_key)) == len(written) > 10
     assert pdf.startswith(b"%PDF-")
     assert pdf.rstrip().endswith(b"%%EOF")
+    assert b"CreationDate" not in pdf  # which would make it another file tomorrow
+    assert b"dc:date" not in svg
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 7 * 200
     assert int.from_bytes(png[20:24], "big") == pytest.approx(7 * 200 * PLOTS[name].aspect, abs=1)
