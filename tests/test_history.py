@@ -135,6 +135,7 @@ def test_interruptions_after_the_point_that_is_gone_on_from_are_forgotten() -> N
 
 def test_a_run_that_began_anew_has_nothing_of_what_was_before() -> None:
     before = [*PLAIN, start(1000, "1"), block(3000), event("failed", message="full disk")]
+    assert History.of([*before, start()]) == History(start=start(), warnings=["odd"])
     history = History.of([*before, start(sentences=8), loss(0, 4.2), block(500, speed=50)])
     assert history.blocks == [Trained(500, 0.01, 50, 1)]
     assert history.losses == [(0, 4.2)]

@@ -626,13 +626,13 @@ def test_a_file_alone_has_figures_of_its_vectors(theirs: KeyedVectors, tmp_path:
         ("naïve", "naïve"),
         ("東京", "東京"),
         ("$x$", "$x$"),
-        ("a\tb\n", r"a\x09b\x0a"),
+        ("a\tb\n", r"a\tb\n"),
         ("\x1b[31m", r"\x1b[31m"),
-        ("\u202egnp.exe", r"\x202egnp.exe"),
-        ("\u2066a\u2069", r"\x2066a\x2069"),
-        ("\ud800", r"\xd800"),
-        ("\u2028", r"\x2028"),
-        ("\ue000\U0010ffff", r"\xe000\x10ffff"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\u2066a\u2069", r"\u2066a\u2069"),
+        ("\ud800", r"\ud800"),
+        ("\u2028", r"\u2028"),
+        ("\ue000\U0010ffff", r"\ue000\U0010ffff"),
         ("soft\u00adhyphen", r"soft\xadhyphen"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("w" * 24, "w" * 24),
@@ -648,7 +648,7 @@ def test_nothing_that_is_shown_is_hidden(word: str, most: int) -> None:
     shown = label(word, most)
     hidden = {unicodedata.category(letter) for letter in shown.replace("\u200c", "").replace("\u200d", "")}
     assert not hidden & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    assert 0 < len(shown) <= max(8 * most, len("(empty)"))
+    assert 0 < len(shown) <= max(10 * most, len("(empty)"))
     assert shown.encode()
 
 
@@ -722,6 +722,8 @@ def test_a_figure_as_files_and_in_a_page(
         assert len(set(written) & set(theirs.index_to_key)) == len(written) > 10
     assert pdf.startswith(b"%PDF-")
     assert pdf.rstrip().endswith(b"%%EOF")
+    assert b"CreationDate" not in pdf  # which would make it another file tomorrow
+    assert b"dc:date" not in svg
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 7 * 200
     assert int.from_bytes(png[20:24], "big") == pytest.approx(7 * 200 * PLOTS[name].aspect, abs=1)
@@ -732,18 +734,18 @@ def test_a_figure_as_files_and_in_a_page(
     assert set(re.findall(r"font-family: ([^;\"]*)", page)) <= {"sans-serif"}
     assert ET.fromstring(page).keys() == ["viewBox"]
     assert not re.search("xmlns|http|xlink|<metadata|<!DOCTYPE|<script", page)
-    assert all(link.startswith(("#", "data:image/png;base64,")) for link in re.findall(r"href=\"([^\"]*)", page))
+    assert all(link.startswith("#") for link in re.findall(r"href=\"([^\"]*)", page))
 
 
-def test_a_figure_drawn_twice_is_the_same_file(lee_observed: Observed, tmp_path: Path) -> None:
-    for ending in saving.ENDINGS:
-        for name in ("one", "other"):
-            figure = figure_of("zipf", prepare("zipf", [lee_observed]), NARROW)
-            with style():
-                saving.save(figure, tmp_path / f"{name}{ending}")
-        assert (tmp_path / f"one{ending}").read_bytes() == (tmp_path / f"other{ending}").read_bytes()
-    figures = [figure_of("zipf", prepare("zipf", [lee_observed]), NARROW) for _ in range(2)]
+def test_a_figure_drawn_twice_is_the_same_file(tmp_path: Path) -> None:
+    run = of_counts(tmp_path, {"a": 2, "b": 1})
+    figures = [figure_of("top-words", prepare("top-words", [run]), NARROW) for _ in range(2)]
     with style():
+        for ending in saving.ENDINGS:
+            one, other = (tmp_path / f"{name}{ending}" for name in ("one", "other"))
+            saving.save(figures[0], one)
+            saving.save(figures[1], other)
+            assert one.read_bytes() == other.read_bytes()
         assert inline_svg(figures[0]) == inline_svg(figures[1])
 
 
@@ -762,7 +764,7 @@ def test_words_made_to_do_harm_are_written_as_text(name: str, tmp_path: Path) ->
     if name in ("top-words", "noise", "heatmap"):
         most = 14 if name == "top-words" else 12
         assert {label(word, most) for word in HOSTILE} <= written
-        assert {"$\\frac{", "$x$", "#0072b2", "\\x202ereversed", "a&b"} <= written
+        assert {"$\\frac{", "$x$", "#0072b2", "\\u202ereversed", "a&b"} <= written
     else:
         assert label(HOSTILE[0]) in written
     assert "<script>" in label(HOSTILE[1], 12)

@@ -66,7 +66,7 @@ def as_table(part: Part) -> Table:
         (0.00012345, "0.0001234"),
         (12345.678, "1.235e+04"),
         (np.float64(0.25), "0.2500"),
-        ("a\u202eb\n", r"a\x202eb\x0a"),
+        ("a\u202eb\n", r"a\u202eb\n"),
         ("w" * 500, "w" * 399 + "…"),
         (("a", 1), "('a', 1)"),
     ],
@@ -167,8 +167,8 @@ def test_a_run_compared_to_itself(tmp_path: Path) -> None:
     assert remark == Remark(
         "Of the ten nearest words of the 40 most frequent words that both know, 100 % are the same in mine and in mine."
     )
-    assert as_table(asked).rows == [["w3", "1.0000", "", ""]]
-    assert all(row[1:] == ["1.0000", "", ""] for row in as_table(most).rows)
+    assert as_table(asked).rows == [["w3", "100%", "", ""]]
+    assert all(row[1:] == ["100%", "", ""] for row in as_table(most).rows)
 
 
 def test_changed_neighbours_by_gensim(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_changed_neighbours_by_gensim(tmp_path: Path) -> None:
         assert as_table(found).rows == [
             [
                 word,
-                f"{same[word]:.4f}" if same[word] else "0",
+                f"{10 * round(10 * same[word])}%",
                 " · ".join(one for one in near[word][0] if one not in near[word][1]),
                 " · ".join(one for one in near[word][1] if one not in near[word][0]),
             ]
