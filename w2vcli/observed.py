@@ -212,7 +212,7 @@ class Observed:
         if found is not None:
             return self._of_checkpoint(found)
         if self.run.trained():
-            return model.load(self.path), "the finished model"
+            return model.load(self.path), "the finished model" if self._is_finished else "the former model"
         raise MissingError(f"{self.path}: there are no vectors before the first checkpoint")
 
     def _of_checkpoint(self, found: checkpoint.Checkpoint) -> tuple[Vectors, str]:

@@ -79,7 +79,7 @@ def check(name: str) -> None:
         raise ConfigError([f"{name} is no projection; known are {', '.join(PROJECTIONS)}"])
     library = PROJECTIONS[name][1]
     if library is not None and find_spec(library) is None:
-        raise W2VError(f"the projection {name} needs {library}", "pip install 'w2vcli[umap]'")
+        raise W2VError(f"the projection {name} needs {library}", "pip install 'w2vcli[maps]'")
 
 
 def project(units: Rows, name: str = "pca") -> Projected:

@@ -61,7 +61,7 @@ Top = Annotated[
 ]
 Projection = Annotated[
     Literal["pca", "umap", "tsne"],
-    typer.Option("--projection", help="How vectors become points; all but pca need pip install 'w2vcli[umap]'."),
+    typer.Option("--projection", help="How vectors become points; all but pca need pip install 'w2vcli[maps]'."),
 ]
 AnalogyFiles = Annotated[
     list[str] | None,

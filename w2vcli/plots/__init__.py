@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from w2vcli.errors import ConfigError
 from w2vcli.observed import Observed
 from w2vcli.plots import corpus, course, sampling, vectors
 from w2vcli.plots.drawing import Choice, Drawing, Numbers, Plot, of_one
-from w2vcli.plots.style import is_narrow, style
+from w2vcli.plots.style import SERIES, is_narrow, style
 
-__all__ = ["PLOTS", "Choice", "Drawing", "Numbers", "Plot", "figure_of", "prepare", "style"]
+__all__ = ["MOST_RUNS", "PLOTS", "Choice", "Drawing", "Numbers", "Plot", "figure_of", "prepare", "style"]
+
+MOST_RUNS = len(SERIES)
+"""That can be told apart."""
 
 PLOTS: dict[str, Plot] = {
     "pipeline": Plot(
@@ -123,8 +127,10 @@ def prepare(name: str, runs: Sequence[Observed], choice: Choice | None = None) -
 
     Raises:
         MissingError: when the runs do not have what it shows.
-        ConfigError: when it shows only one run.
+        ConfigError: when it shows fewer runs.
     """
+    if len(runs) > MOST_RUNS:
+        raise ConfigError([f"a plot compares {MOST_RUNS} runs at most; here are {len(runs)}"])
     return PLOTS[name].prepare(runs, choice or Choice())
 
 

@@ -47,9 +47,10 @@ def training(runs: Sequence[Observed], choice: Choice) -> Drawing:
 
 def _draw_course(axes: Any, rate: Any, run: Observed, number: int, alone: bool) -> None:
     history, colour = run.history, SERIES[number]
-    words = [0, *thinned([block.words for block in history.blocks], _POINTS)] if history.blocks else []
-    alphas = [run.config.word2vec.alpha, *thinned([block.alpha for block in history.blocks], _POINTS)] if words else []
-    rate.plot(words, alphas, "--", lw=1.1, color=SERIES[1] if alone else colour)
+    if history.blocks:
+        words = [0, *thinned([block.words for block in history.blocks], _POINTS)]
+        alphas = [_rate_at(run, 0), *thinned([block.alpha for block in history.blocks], _POINTS)]
+        rate.plot(words, alphas, "--", lw=1.1, color=SERIES[1] if alone else colour)
     if history.losses:
         name = "held-out loss" if alone else in_legend(run.name)
         axes.plot(*zip(*history.losses, strict=True), MARKERS[number] + "-", ms=3.5, color=colour, label=name)
@@ -88,9 +89,13 @@ def _best(run: Observed) -> tuple[int, float] | None:
     return min(run.history.losses, key=lambda point: point[1], default=None)
 
 
-def _rate_at(run: Observed, words: int) -> float | None:
+def _rate_at(run: Observed, words: int) -> float:
+    """Return the learning rate after so many words; nan before the first block of a run whose settings are unknown."""
     after = [block.alpha for block in run.history.blocks if block.words <= words]
-    return after[-1] if after else run.config.word2vec.alpha
+    try:
+        return after[-1] if after else run.config.word2vec.alpha
+    except MissingError:
+        return float("nan")
 
 
 def _course_remark(run: Observed, named: bool) -> str:

@@ -139,7 +139,7 @@ def inline_svg(figure: Any) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     stream = io.StringIO()
-    figure.patch.set_visible(False)
+    figure.patch.set_visible(False)  # the page's own ground is seen; such a figure is for nothing else
     canvas: Any = FigureCanvasSVG(figure)
     canvas.print_svg(stream, metadata=_NO_METADATA)  # savefig would draw it twice
     text = stream.getvalue()

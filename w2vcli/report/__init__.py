@@ -11,8 +11,8 @@ import w2vcli
 from w2vcli import outputs, projection
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.observed import Observed
-from w2vcli.plots import PLOTS, Choice, saving
-from w2vcli.plots.style import SERIES, label
+from w2vcli.plots import MOST_RUNS, PLOTS, Choice, saving
+from w2vcli.plots.style import label
 from w2vcli.plots.vectors import chosen_words
 from w2vcli.report import one, several
 from w2vcli.report.neighbours import word_map
@@ -21,7 +21,6 @@ from w2vcli.report.parts import drawn
 from w2vcli.sources import STDIN as STDOUT
 from w2vcli.sources import is_url
 
-MOST_RUNS = len(SERIES)
 ENDINGS = (".html", ".htm")
 
 
