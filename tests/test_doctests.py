@@ -17,6 +17,9 @@ MODULES = [
     "w2vcli.words",
     "w2vcli.engines.reference",
     "w2vcli.cli.output",
+    "w2vcli.cli.terminal",
+    "w2vcli.plots.style",
+    "w2vcli.report.parts",
 ]
 
 

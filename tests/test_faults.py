@@ -41,6 +41,7 @@ def outcome(*command: str | Path, **environment: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     found = outcome(sys.executable, "-m", "tests.faults.torture", tmp_path / "runs", "32")
     assert found["kills"] >= 32

@@ -251,7 +251,7 @@ def interrupted(lee: Path, folder: Path, w2v: W2V) -> Path:
 
 def test_a_run_that_is_not_finished(browser: Browser, lee: Path, tmp_path: Path, w2v: W2V) -> None:
     run = interrupted(lee, tmp_path, w2v)
-    assert w2v("report", run, "-o", tmp_path / "cut.html", "--pairs", "SimLex-999").code == 0
+    assert w2v("report", run, "-o", tmp_path / "cut.html", "--top", "100", "--pairs", "SimLex-999").code == 0
     browser.open(tmp_path / "cut.html", width=1400)
     assert texts(browser, "main h2") == SECTIONS
     facts = dict(zip(texts(browser, "dt"), texts(browser, "dd"), strict=True))
@@ -279,7 +279,10 @@ def test_a_run_without_vectors_or_corpus_says_so(lee_run: Path, tmp_path: Path, 
 
 def test_a_model_alone(lee_run: Path, tmp_path: Path, w2v: W2V) -> None:
     assert w2v("convert", lee_run, tmp_path / "lee.vec").code == 0
-    assert w2v("report", tmp_path / "lee.vec", "-o", tmp_path / "vec.html", "--pairs", "SimLex-999").code == 0
+    assert (
+        w2v("report", tmp_path / "lee.vec", "-o", tmp_path / "vec.html", "--top", "100", "--pairs", "SimLex-999").code
+        == 0
+    )
     found = (tmp_path / "vec.html").read_text()
     assert "a model alone does not tell how it was trained" in found
     assert "does not tell how often its words occur" in found

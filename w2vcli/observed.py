@@ -6,6 +6,7 @@ Everything is read when it is first asked for, and what is not there says why.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from w2vcli.words import listed
 
 _WORDS_READ = 10_000
 """Of the vocabulary's words; of the others, only the counts."""
+_TRIES = 5
 _PIECE, _MOST_PIECES = 1 << 18, 64  # of sentences; of a long text, pieces from all of it are looked at
 
 
@@ -208,9 +210,12 @@ class Observed:
     def _vectors_and_source(self) -> tuple[Vectors, str]:
         if self.run is None:
             return model.load(self.path), "the file"
-        found = None if self._is_finished else checkpoint.newest(self.run.checkpoints)
-        if found is not None:
-            return self._of_checkpoint(found)
+        for _ in range(_TRIES):
+            found = None if self._is_finished else checkpoint.newest(self.run.checkpoints)
+            if found is None:
+                break
+            with suppress(FileNotFoundError):  # a training has just removed it, as it has a newer one
+                return self._of_checkpoint(found)
         if self.run.trained():
             return model.load(self.path), "the finished model" if self._is_finished else "the former model"
         raise MissingError(f"{self.path}: there are no vectors before the first checkpoint")
@@ -221,6 +226,8 @@ class Observed:
             assert self.run is not None
             vocab, _ = Vocab.load_head(self.run.vocab, len(rows))
             vectors = Vectors(listed(vocab.words), rows, counts=vocab.counts)
+        except FileNotFoundError:
+            raise
         except (OSError, ValueError) as error:
             raise MissingError(f"{found.folder}: this checkpoint cannot be read: {error}") from error
         words = found.state["position"]["words"]
