@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from w2vcli.engines import ENGINES
 
 from .conftest import skip
