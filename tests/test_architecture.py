@@ -31,7 +31,7 @@ LAYERS = [
     {"provenance", "vocab"},
     {"outputs", "projection", "queries", "resources", "text"},
     {"sources", "config", "compiled", "seal", "spelling", "vectors"},
-    {"background", "errors", "npy", "words"},
+    {"background", "errors", "npy", "wording", "words"},
 ]
 # outside the command line, and outside the functions that use them
 KEPT_OUT = {

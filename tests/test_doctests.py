@@ -9,7 +9,6 @@ MODULES = [
     "w2vcli.sources",
     "w2vcli.text",
     "w2vcli.schedule",
-    "w2vcli.resources",
     "w2vcli.config",
     "w2vcli.evaluate.required",
     "w2vcli.queries",
@@ -19,6 +18,7 @@ MODULES = [
     "w2vcli.cli.output",
     "w2vcli.cli.terminal",
     "w2vcli.plots.style",
+    "w2vcli.wording",
     "w2vcli.report.parts",
 ]
 

@@ -220,7 +220,7 @@ def test_runs_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
     paths = [str(tmp_path / "a" / "run"), str(tmp_path / "other") + "/"]
     assert [run.name for run in observe(paths)] == ["run", "other"]
     paths[1] = str(tmp_path / "b" / "run")
-    assert [run.name for run in observe(paths)] == paths
+    assert [run.name for run in observe(paths)] == ["a/run", "b/run"]
 
 
 # ---------------------------------------------------------------- the lengths of sentences

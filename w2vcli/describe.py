@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 
 from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
-from w2vcli.errors import ConfigError
+from w2vcli.errors import ConfigError, W2VError
 from w2vcli.model import file_of
 from w2vcli.queries import Questions
 from w2vcli.run_directory import Event, RunDirectory
@@ -100,11 +102,12 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
         found = checkpoint.newest(run.checkpoints)
         goes_on = str(found.folder) if found else "the beginning" if start else None
         words = found.state["position"]["words"] if found else 0 if start else None
+    total = start.get("total_words")
     return {
         "begun": begun and datetime.fromtimestamp(begun, timezone.utc).isoformat(timespec="seconds"),
-        "progress": f"{100 * words / start['total_words']:.1f}%" if start and words is not None else "encoding",
+        "progress": f"{100 * words / total:.1f}%" if total and words is not None else "encoding",
         "goes on from": goes_on,
-        "failed": latest["failed"]["message"] if "failed" in latest else None,
+        "failed": latest.get("failed", {}).get("message"),
         "vocabulary": start.get("vocabulary"),
         "corpus words": start.get("words"),
         "corpus sentences": start.get("sentences"),
@@ -113,13 +116,20 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
         "words trained": words,
         "held-out loss": latest.get("loss", {}).get("loss"),
         **_made_with(start.get("versions", {})),
-        "config": _training_settings(resolve(run.config, environment={}).config) if run.config.is_file() else {},
+        "config": _settings_of(run),
     }
+
+
+def _settings_of(run: RunDirectory) -> dict[str, Any]:
+    """Return the settings that the last start stored, if they can be read."""
+    with suppress(W2VError):
+        return _training_settings(resolve(run.config, environment={}).config)
+    return {}
 
 
 def _beginning(events: list[dict[str, Any]], begins: list[int]) -> int:
     """Return the place of the first event of what is trained now: the last start that did not go on from another."""
-    fresh = [place for place in begins if not events[place]["resumed_from"]]
+    fresh = [place for place in begins if not events[place].get("resumed_from")]
     return fresh[-1] if fresh else 0
 
 
@@ -133,7 +143,13 @@ def _made_with(versions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Return the bytes of all files below a folder, in which others may appear and vanish meanwhile."""
+    found = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found += (Path(path) / name).stat().st_size
+    return found
 
 
 _SETTINGS = ("sg", "hs", "negative", "window", "min_count", "sample", "epochs", "seed", "corpus_total_words")

@@ -17,6 +17,9 @@ _BEFORE_A_START = ("warning", "compile", "changed")
 """Events that come before a start's own, too, and so do not tell how the training before it ended."""
 
 
+_ENDS = ("done", "up to date", "stopped", "failed")
+
+
 @dataclass(frozen=True)
 class Trained:
     """A block: the words trained after it, the learning rate at its end, and how fast it went, in words a second."""
@@ -55,6 +58,8 @@ class History:
     warnings: list[str] = field(default_factory=list)
     done: Event | None = None
     failed: str | None = None
+    _ended: bool = field(default=False, compare=False, repr=False)
+    _known_warnings: int = field(default=0, compare=False, repr=False)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
@@ -63,7 +68,9 @@ class History:
         for event in events:
             with suppress(LookupError, TypeError, ValueError, AttributeError, OverflowError):
                 history._take(event, last)
-                if event["event"] not in _BEFORE_A_START:
+                if event["event"] not in _BEFORE_A_START and not (
+                    event["event"] == "failed" and history.failed is None
+                ):
                     last = event
         history.scores = {name: points for name, points in history.scores.items() if points}
         return history
@@ -102,19 +109,26 @@ class History:
             self.warnings.append(str(event["message"]))
         elif kind == "done":
             self.done = event
-        elif kind == "failed" and self.done is None:  # a finished run that something else is refused stays finished
+        elif kind == "failed" and not self._ended:  # else something else was refused
             self.failed = str(event["message"])
+        elif kind == "changed" and "train.heldout" in event["settings"]:
+            self.losses.clear()  # those that follow are of other sentences
+        if kind in _ENDS:
+            self._ended = True
+        if kind in (*_ENDS, "block"):
+            self._known_warnings = len(self.warnings)
 
     def _start(self, event: Event, last: Event | None) -> None:
         """Drop what is not gone on from, and take note of where that is."""
         kept, trained, is_new = int(event["done_words"]), self.words, event["resumed_from"] is None
         pause = max(0.0, float(event["time"]) - float(last["time"])) if last else 0.0
         was_done = self.done is not None
-        self.start, self.done, self.failed = event, None, None
+        self.start, self.done, self.failed, self._ended = event, None, None, False
         if is_new:
             self.interruptions.clear()
+            del self.warnings[: self._known_warnings]  # of what was trained before
         elif last is not None:
-            reason = "more epochs" if was_done else _reason(last)
+            reason = "it had finished" if was_done else _reason(last)
             self.interruptions = [one for one in self.interruptions if one.words <= kept]
             self.interruptions.append(Interruption(kept, max(0, trained - kept), pause, reason))
         self.blocks = [block for block in self.blocks if block.words <= kept]

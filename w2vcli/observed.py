@@ -26,11 +26,13 @@ from w2vcli.sources import STDIN, is_url
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vectors import Vectors
 from w2vcli.vocab import CountArray, Vocab, kept
+from w2vcli.wording import label
 from w2vcli.words import listed
 
 _WORDS_READ = 10_000
 """Of the vocabulary's words; of the others, only the counts."""
 _TRIES = 5
+_LETTERS = 60  # of a name
 _PIECE, _MOST_PIECES = 1 << 18, 64  # of sentences; of a long text, pieces from all of it are looked at
 
 
@@ -68,7 +70,7 @@ class Observed:
 
     def __init__(self, path: str | Path, name: str | None = None) -> None:
         self.path = str(path)
-        self.name = name or self.path
+        self.name = label(name or self.path, _LETTERS)
         if self.path == STDIN:
             raise ConfigError(["a model on standard input cannot be looked at; write it to a file first"])
         directory = RunDirectory(path)
@@ -125,10 +127,8 @@ class Observed:
             counts = self.vectors.counts
             if counts is None:
                 raise MissingError(f"{self.path}: this file does not tell how often its words occur")
-            order = np.argsort(-counts, kind="stable")  # not every model's words are in the order of their counts
-            ordered, words = np.asarray(counts)[order], self.vectors.words
-            head = order[:_WORDS_READ].tolist()
-            return Vocab([words[number] for number in head], ordered[: len(head)]), ordered
+            head = self.vectors.words[:_WORDS_READ]
+            return Vocab(head, np.asarray(counts[: len(head)])), np.asarray(counts)
         if not self.run.vocab.is_file():
             raise MissingError(f"{self.path}: the words of this run's corpus are not counted yet")
         return Vocab.load_head(self.run.vocab, _WORDS_READ)
@@ -209,7 +209,7 @@ class Observed:
     @cached_property
     def _vectors_and_source(self) -> tuple[Vectors, str]:
         if self.run is None:
-            return model.load(self.path), "the file"
+            return _in_order(model.load(self.path)), "the file"
         for _ in range(_TRIES):
             found = None if self._is_finished else checkpoint.newest(self.run.checkpoints)
             if found is None:
@@ -239,14 +239,23 @@ class Observed:
         return self.run
 
 
+def _in_order(vectors: Vectors) -> Vectors:
+    """Return vectors by descending counts, as all but some models' are anyway."""
+    if vectors.counts is None or (np.diff(vectors.counts) <= 0).all():
+        return vectors
+    return vectors.only(np.argsort(-vectors.counts, kind="stable"))
+
+
 def observe(paths: Sequence[str]) -> list[Observed]:
-    """Return runs, called by the last parts of their paths if these tell them apart.
+    """Return runs, called by as many last parts of their paths as tell them apart.
 
     Raises:
         W2VError: when there is none at one of the paths.
     """
-    short = [path.rstrip("/").rpartition("/")[2] for path in paths]
-    return [
-        Observed(path, name)
-        for path, name in zip(paths, short if len(set(short)) == len(short) else paths, strict=True)
-    ]
+    parts = [path.rstrip("/").split("/") for path in paths]
+    names = list(paths)
+    for number in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(of_one[-number:]) for of_one in parts]
+        if len(set(names)) == len(set(paths)):
+            break
+    return [Observed(path, name) for path, name in zip(paths, names, strict=True)]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from w2vcli.errors import W2VError
+from w2vcli.wording import size
 
 _CGROUP = Path("/sys/fs/cgroup")
 _ENDLESS = 1 << 60  # cgroup version 1 says "no limit" with a number above this
@@ -23,7 +24,7 @@ def check_memory(needed: int, what: str, hint: str) -> None:
     """
     available = available_memory()
     if available is not None and needed > available:
-        raise W2VError(f"{what} needs about {shown(needed)} of memory; there is {shown(available)}", hint)
+        raise W2VError(f"{what} needs about {size(needed)} of memory; there is {size(available)}", hint)
 
 
 def check_space(folder: Path, needed: int, what: str, hint: str) -> None:
@@ -34,7 +35,7 @@ def check_space(folder: Path, needed: int, what: str, hint: str) -> None:
     """
     free = free_space(folder)
     if free is not None and needed > free:
-        raise W2VError(f"{folder}: {what} needs about {shown(needed)} of disk; {shown(free)} are free", hint)
+        raise W2VError(f"{folder}: {what} needs about {size(needed)} of disk; {size(free)} are free", hint)
 
 
 def free_space(folder: Path) -> int | None:
@@ -82,15 +83,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def shown(size: int) -> str:
-    """Return a number of bytes for people.
-
-    >>> shown(3_400_000_000), shown(120_000_000), shown(900)
-    ('3.4 GB', '120 MB', '1 kB')
-    """
-    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6)):
-        if size >= bytes_:
-            return f"{size / bytes_:.3g} {unit}"
-    return f"{size / 1000:.0f} kB"

@@ -176,7 +176,7 @@ class RunDirectory:
                 event = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(event, dict) and {"event", "time"} <= event.keys():
+            if isinstance(event, dict) and "event" in event and isinstance(event.get("time"), int | float):
                 events.append(event)
         return events
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outputs, resources
+from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outputs, resources, wording
 from w2vcli.background import Background
 from w2vcli.config import AUTO_HELDOUT, Config, as_config
 from w2vcli.corpus import Corpus
@@ -335,7 +335,7 @@ class _Run:
         total = total_size(self.sources)
         needed, free = int(_IDS_A_BYTE * (total or 0)), resources.free_space(self.directory.path)
         if free is not None and needed > free:
-            shown = f"{resources.shown(free)} are free; the encoded text may need {resources.shown(needed)}"
+            shown = f"{wording.size(free)} are free; the encoded text may need {wording.size(needed)}"
             yield from _warnings([f"{self.directory.path}: {shown}"])
         # first what encoding needs: numba compiles one thing at a time, and while it does nothing could be said
         kernels = Background(numbering.prepare)
@@ -464,8 +464,8 @@ class _Run:
         free = resources.free_space(folder)
         if free is not None and arrays + number * kept - there > free:
             yield (
-                f"{folder}: {resources.shown(free)} are free; the model and {number} checkpoints "
-                f"would need {resources.shown(arrays + number * kept)}"
+                f"{folder}: {wording.size(free)} are free; the model and {number} checkpoints "
+                f"would need {wording.size(arrays + number * kept)}"
             )
 
     def _held_out(self, corpus: Corpus, model: Any) -> tuple[HeldOut | None, NDArray[np.int64]]:

@@ -93,9 +93,14 @@ def kept(counts: CountArray, min_count: int, max_final_vocab: int | None = None)
     As in Gensim, `max_final_vocab` raises min_count until at most that many words are left; words as frequent as the
     first one left out go with it.
     """
+    return int(np.searchsorted(-counts, -least_count(counts, min_count, max_final_vocab), side="right"))
+
+
+def least_count(counts: CountArray, min_count: int, max_final_vocab: int | None) -> int:
+    """Return the count from which on words with these counts, in descending order, are kept; see `kept`."""
     if max_final_vocab is not None and max_final_vocab < len(counts):
-        min_count = max(min_count, int(counts[max_final_vocab]) + 1)
-    return int(np.searchsorted(-counts, -min_count, side="right"))
+        return max(min_count, int(counts[max_final_vocab]) + 1)
+    return min_count
 
 
 def _not_a_vocabulary(path: Path, error: Exception) -> W2VError:

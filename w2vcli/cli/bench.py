@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
-from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv, quantity
+from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.wording import quantity
 
 if TYPE_CHECKING:
     from w2vcli.bench.batches import Trial

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from w2vcli.errors import ConfigError
+from w2vcli.wording import duration, number
 
 Row = Sequence[Any]
 
@@ -92,7 +93,7 @@ def _plain(value: Any) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _plain(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e-3 else f"{value:.4f}"
+    return number(value)
 
 
 def setting_text(value: object) -> str:
@@ -102,38 +103,6 @@ def setting_text(value: object) -> str:
     ('null', 'true', 'line', '0.0001')
     """
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def quantity(number: float) -> str:
-    """Return a number in at most three digits and a unit.
-
-    >>> [quantity(number) for number in (950, 12_558_317, 760_000, 999_900)]
-    ['950', '12.6M', '760k', '1M']
-    """
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.9995 * limit:
-            return f"{number / limit:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> plural(1, "file"), plural(2683, "sentence")
-    ('1 file', '2,683 sentences')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as h:mm:ss or m:ss.
-
-    >>> duration(75), duration(3700)
-    ('1:15', '1:01:40')
-    """
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 class ProgressLine:

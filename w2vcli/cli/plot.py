@@ -12,7 +12,6 @@ from w2vcli.cli.options import AnalogyFiles, PairFiles, Projection, Quiet, Shown
 from w2vcli.cli.output import note
 from w2vcli.errors import ConfigError
 
-_WIDTH = 5.8
 _NAMES = (
     "pipeline, top-words, zipf, sentence-lengths, coverage, subsampling, windows, noise, training, throughput, scores, "
     "map, heatmap, similarities, analogies"
@@ -24,7 +23,8 @@ def plot(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN", help="A run directory, finished or not, or a model; zipf, training and scores take several."
+            metavar="RUN",
+            help="A run directory, finished or not, or a model; zipf, training, throughput, scores, analogies: several",
         ),
     ],
     output: Annotated[
@@ -36,8 +36,9 @@ def plot(
     analogies: AnalogyFiles = None,
     pairs: PairFiles = None,
     width: Annotated[
-        float, typer.Option("--width", min=2.0, max=20.0, metavar="INCHES", help="3.3 fits a column of a paper.")
-    ] = _WIDTH,
+        float | None,
+        typer.Option("--width", min=2.0, max=20.0, metavar="INCHES", help="Of a drawing; 3.3 fits a paper's column."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Draw a single figure of a run, as in the report.
@@ -67,7 +68,9 @@ def plot(
     else:
         drawing = plots.prepare(name, observed, choice)
         with plots.style():
-            saving.save(plots.figure_of(name, drawing, width), Path(output))
+            problem = saving.save(plots.figure_of(name, drawing, width), Path(output))
+        if problem:
+            note(f"warning: {problem}")
         if drawing.remark and not quiet:
             note(drawing.remark)
     if not quiet:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from w2vcli.cli.options import ConfigFile, Overrides, Quiet
-from w2vcli.cli.output import ProgressLine, note, plural
+from w2vcli.cli.output import ProgressLine, note
+from w2vcli.wording import plural
 
 
 def preprocess(

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from w2vcli.cli.output import duration, print_table, quantity
+from w2vcli.cli.output import print_table
 from w2vcli.errors import ConfigError
+from w2vcli.wording import duration, quantity
 
 if TYPE_CHECKING:
     from w2vcli.observed import Observed

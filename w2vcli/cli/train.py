@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from w2vcli.cli.options import ConfigFile, Overrides, Quiet
-from w2vcli.cli.output import ProgressLine, duration, note, plural, quantity
+from w2vcli.cli.output import ProgressLine, note
 from w2vcli.errors import ConfigError, InterruptedRunError
+from w2vcli.wording import duration, plural, quantity
 
 
 def train(

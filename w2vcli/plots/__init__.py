@@ -12,7 +12,7 @@ from w2vcli.errors import ConfigError
 from w2vcli.observed import Observed
 from w2vcli.plots import corpus, course, sampling, vectors
 from w2vcli.plots.drawing import Choice, Drawing, Numbers, Plot, of_one
-from w2vcli.plots.style import SERIES, is_narrow, style
+from w2vcli.plots.style import FULL, SERIES, WIDE, style
 
 __all__ = ["MOST_RUNS", "PLOTS", "Choice", "Drawing", "Numbers", "Plot", "figure_of", "prepare", "style"]
 
@@ -26,6 +26,7 @@ PLOTS: dict[str, Plot] = {
         of_one(corpus.pipeline),
         aspect=0.13,
         narrow_aspect=1.15,
+        wide_from=9.0,
         full=True,
     ),
     "top-words": Plot(
@@ -37,7 +38,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "zipf": Plot(
         "Zipf's law",
-        "Natural text falls in a nearly straight line with a slope near -1; steps and bumps point to repeated text.",
+        "Natural text falls in a nearly straight line with a slope near -1, steeper if long; bumps may be repeats.",
         corpus.zipf,
         several=True,
     ),
@@ -60,7 +61,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "windows": Plot(
         "Context windows",
-        "Near words count more than far ones; narrow windows teach what a word does, wide ones what it is about.",
+        "Narrow windows teach more of what a word does in a sentence, wide ones more of what it is about.",
         of_one(sampling.windows),
     ),
     "noise": Plot(
@@ -70,7 +71,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "training": Plot(
         "Held-out loss and learning rate",
-        "The loss should fall steeply at first and flatten out; where it rises again the model overfits.",
+        "The loss should fall steeply, then slowly; where it rises and goes on rising, the model may be overfitting.",
         course.training,
         several=True,
         aspect=0.4,
@@ -79,19 +80,19 @@ PLOTS: dict[str, Plot] = {
     ),
     "throughput": Plot(
         "Speed",
-        "The line should be flat; where it sinks, something else was using the machine.",
+        "The line should be flat; where it sinks for long, look whether something else was using the machine.",
         course.throughput,
         several=True,
     ),
     "scores": Plot(
         "Scores during training",
-        "Scores that have stopped to rise say that more epochs will not help.",
+        "Scores that are flat long before the learning rate is low say that more epochs would hardly help.",
         course.scores,
         several=True,
     ),
     "map": Plot(
         "Map of words",
-        "Words of a kind should lie together: names, numbers, verbs, places.",
+        "Words of a kind should lie together: names, numbers, verbs, places; words asked for are orange.",
         of_one(vectors.word_map),
         aspect=0.75,
         narrow_aspect=1.1,
@@ -99,20 +100,20 @@ PLOTS: dict[str, Plot] = {
     ),
     "heatmap": Plot(
         "Cosine similarities",
-        "Words of a kind should form dark squares on the diagonal, on a lighter ground.",
+        "Words of a kind should form dark squares on the diagonal; other pairs should be lighter.",
         of_one(vectors.heatmap),
         aspect=0.9,
         narrow_aspect=0.95,
     ),
     "similarities": Plot(
         "Similarities of words",
-        "Random pairs should pile up near 0, nearest words well to the right; all near 1 means vectors that are alike.",
+        "The nearest should lie well to the right of random pairs; all near 1 means that little was learnt.",
         of_one(vectors.similarities),
         aspect=0.9,
     ),
     "analogies": Plot(
         "Scores by section",
-        "Where intervals overlap widely, a difference may be chance.",
+        "Sections of few questions are uncertain; of none or all right, the interval has no width and says little.",
         vectors.analogies,
         several=True,
         aspect=0.5,
@@ -134,18 +135,19 @@ def prepare(name: str, runs: Sequence[Observed], choice: Choice | None = None) -
     return PLOTS[name].prepare(runs, choice or Choice())
 
 
-def figure_of(name: str, drawing: Drawing, width: float) -> Any:
+def figure_of(name: str, drawing: Drawing, width: float | None = None) -> Any:
     """Return a prepared plot as a matplotlib Figure, in the project's style; to be saved within `style`.
 
     Args:
         name: of the plot.
         drawing: what `prepare` returned.
-        width: inches.
+        width: inches; if not given, as wide as it should be.
     """
     from matplotlib.figure import Figure
 
     plot = PLOTS[name]
-    aspect = plot.narrow_aspect if is_narrow(width) else plot.aspect
+    width = width or (FULL if plot.full else WIDE)
+    aspect = plot.aspect if width >= plot.wide_from else plot.narrow_aspect
     with style():
         figure = Figure(figsize=(width, width * aspect), layout="constrained")
         drawing.draw(figure)

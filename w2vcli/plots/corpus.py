@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
@@ -17,12 +16,13 @@ from w2vcli.plots.style import (
     SERIES,
     in_legend,
     is_narrow,
-    label,
+    legend_above,
     log_spaced,
     percents,
     quantities,
 )
-from w2vcli.vocab import CountArray, keep_probabilities, kept
+from w2vcli.vocab import CountArray, keep_probabilities, kept, least_count
+from w2vcli.wording import label, percent, plural, quantity
 
 _TOP = 20
 _RANKS = 120
@@ -44,26 +44,53 @@ def pipeline(run: Observed, choice: Choice) -> Drawing:
 def _steps(run: Observed) -> list[tuple[str, str, str]]:
     settings, start = run.config.word2vec, run.history.start
     counts, all_counts = run.kept_counts, run.counts
-    tokens, of_all = int(counts.sum()), int(all_counts.sum())
-    left = share_left(counts, settings.sample)
+    an_epoch = share_left(counts, settings.sample) * trained_words(run)
     reach = (settings.window + 1) / 2 if settings.shrink_windows else settings.window
+    examples, example = (2 * reach * an_epoch, "pair") if settings.sg else (an_epoch, "window")
+    sentences = start.get("sentences")
+    noise = f"{settings.negative} for each {example}" if settings.negative else ""
     return [
-        ("Text", f"{of_all:,} words", f"{start['sentences']:,} sentences" if "sentences" in start else ""),
-        ("Vocabulary", f"{len(counts):,} of {len(all_counts):,}", f"{_percent(tokens / of_all)} of the text"),
-        ("Subsampling", f"keeps {_percent(left)}", f"{left * tokens / 1e6:,.3g} M an epoch"),
-        ("Contexts", f"{settings.window} words each side", f"≤ {2 * reach * left * tokens / 1e6:,.3g} M pairs"),
+        ("Text", f"{_short(text_words(run))} words", f"{_short(sentences)} sentences" if sentences else ""),
         (
-            "Noise words" if settings.negative else "Huffman tree",
-            f"{settings.negative} for each pair" if settings.negative else "hierarchical softmax",
-            f"by count ^ {settings.ns_exponent:g}" if settings.negative else "",
+            "Vocabulary",
+            f"{_short(len(counts))} of {_short(len(all_counts))}",
+            f"{percent(share_kept(run))} of the text",
         ),
+        ("Subsampling", f"keeps {percent(share_left(counts, settings.sample))}", f"{quantity(an_epoch)} an epoch"),
+        ("Contexts", f"{settings.window} words each side", f"≤ {quantity(examples)} {example}s"),
+        ("Noise words", noise, "and Huffman codes" if settings.hs else f"by count ^ {settings.ns_exponent:g}")
+        if noise
+        else ("Huffman codes", "hierarchical softmax", ""),
         (
             f"SGD, {'skip-gram' if settings.sg else 'CBOW'}",
-            f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}",
+            plural(settings.epochs, "epoch"),
             f"{settings.alpha:g} to {settings.min_alpha:g}",
         ),
-        ("Vectors", f"{len(counts):,} × {settings.vector_size}", "words × dimensions"),
+        ("Vectors", f"{_short(len(counts))} × {settings.vector_size}", "words × dimensions"),
     ]
+
+
+def _short(number: int) -> str:
+    return f"{number:,}" if number < 1_000_000 else quantity(number)
+
+
+def text_words(run: Observed) -> int:
+    """Return how many words the text of a run has: of one that grew from another model, the new text alone."""
+    words = run.history.start.get("words") if run.run else None
+    return words if isinstance(words, int) else int(run.counts.sum())
+
+
+def share_kept(run: Observed) -> float:
+    """Return which share of the occurrences are of words that are kept."""
+    return float(run.kept_counts.sum() / run.counts.sum())
+
+
+def trained_words(run: Observed) -> float:
+    """Return how many words of the text are of the vocabulary, before subsampling.
+
+    (Of a run that grew, the counts are those of its model and its text together; so it is a guess.)
+    """
+    return share_kept(run) * text_words(run)
 
 
 def share_left(counts: CountArray, sample: float) -> float:
@@ -71,15 +98,11 @@ def share_left(counts: CountArray, sample: float) -> float:
     return float((counts * keep_probabilities(counts, sample)).sum() / counts.sum())
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def _draw_steps(figure: Any, steps: Sequence[tuple[str, str, str]]) -> None:
     """Draw boxes with arrows between them: in a row, or in a column where it is narrow."""
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    number, narrow = len(steps), is_narrow(figure.get_figwidth())
+    number, narrow = len(steps), figure.get_figheight() > figure.get_figwidth()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     for place, (name, *details) in enumerate(steps):
         across, along = (0.86, 0.66 / number) if narrow else (0.8, 0.84 / number)
@@ -117,7 +140,7 @@ def top_words(run: Observed, choice: Choice) -> Drawing:
         number = min(len(top), 15 if is_narrow(figure.get_figwidth()) else _TOP)
         axes = figure.subplots()
         bars = axes.barh(range(number), top.counts[:number], color=SERIES[0], height=0.72)
-        axes.bar_label(bars, [_percent(share) for share in shares[:number]], padding=3, size=7.5, color=MUTED)
+        axes.bar_label(bars, [percent(share) for share in shares[:number]], padding=3, size=7.5, color=MUTED)
         axes.set_yticks(range(number), [label(word, 14) for word in top.words[:number]])
         axes.tick_params(axis="y", labelcolor=INK, length=0)
         axes.grid(axis="y", visible=False)
@@ -127,8 +150,8 @@ def top_words(run: Observed, choice: Choice) -> Drawing:
         quantities(axes.xaxis)
 
     rows = list(zip(top.words, top.counts.tolist(), shares.tolist(), strict=True))
-    most = f"“{label(top.words[0])}” alone is {_percent(shares[0])} of the text" if len(top) else ""
-    remark = f"{most}; the {len(top)} most frequent words are {_percent(float(shares.sum()))}."
+    most = f"“{label(top.words[0])}” alone is {percent(shares[0])} of the text" if len(top) else ""
+    remark = f"{most}; the {len(top)} most frequent words are {percent(float(shares.sum()))}."
     return Drawing(draw, Numbers(("word", "count", "share"), rows), remark)
 
 
@@ -157,22 +180,22 @@ def zipf(runs: Sequence[Observed], choice: Choice) -> Drawing:
     """Prepare counts by rank on logarithmic axes, with a line fitted to them."""
     found = [(run.name, run.counts, fit_zipf(run.counts)) for run in runs]
 
-    names = [in_legend(name) for name, *_ in found] if len(found) > 1 else ["words"]
-
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        for number, (_, counts, line) in enumerate(found):
+        for number, (name, counts, line) in enumerate(found):
             places = log_spaced(len(counts), _RANKS)
-            axes.plot(places + 1, counts[places], MARKERS[number], ms=2.6, color=SERIES[number], label=names[number])
+            slope = f"slope {line.slope:.2f}" if line else "no slope"
+            text = f"{in_legend(name)}, {slope}" if len(found) > 1 else None
+            axes.plot(places + 1, counts[places], MARKERS[number], ms=2.6, color=SERIES[number], label=text)
             if line:
                 ends = np.array([1, kept(counts, _LEAST_FITTED)])
-                text = f"slope {line.slope:.2f}"
                 colour = SERIES[number] if len(found) > 1 else SERIES[1]
-                axes.plot(ends, line.factor * ends**line.slope, "--", color=colour, lw=1.2, label=text)
+                heights = line.factor * ends**line.slope
+                axes.plot(ends, heights, "--", color=colour, lw=1.2, label=None if len(found) > 1 else slope)
         axes.set(xscale="log", yscale="log", xlabel="rank", ylabel="count")
         quantities(axes.xaxis)
         quantities(axes.yaxis)
-        axes.legend()
+        legend_above(figure)
 
     rows = [
         (name, place + 1, run.top.words[place] if place < len(run.top) else "", int(counts[place]))
@@ -223,10 +246,10 @@ def sentence_lengths(run: Observed, choice: Choice) -> Drawing:
     sampled = "" if lengths.looked_at == lengths.total else f" Of {lengths.total:,}, {lengths.looked_at:,} were read."
     remark = (
         f"Half of the sentences have up to {marks['half']} words, 95 % up to {marks['95 %']}; the longest has "
-        f"{longest:,}. {_percent(single)} have a single word, or none, and teach nothing.{sampled}"
+        f"{longest:,}. {percent(single)} have a single word, and teach nothing.{sampled}"
     )
     rows = [
-        (f"{place * width}" if width == 1 else f"{place * width}-{(place + 1) * width - 1}", share)
+        (f"{place * width}" if width == 1 else f"{place * width}-{min((place + 1) * width, len(shown)) - 1}", share)
         for place, share in enumerate(bins.tolist())
     ]
     return Drawing(draw, Numbers(("words", "share of the sentences"), rows), remark)
@@ -235,10 +258,23 @@ def sentence_lengths(run: Observed, choice: Choice) -> Drawing:
 # ---------------------------------------------------------------- what min_count leaves
 
 
+def _limit(run: Observed, least: int) -> str:
+    if run.run is None or run.config.word2vec.min_count == least:
+        return f"min_count {least}"
+    return f"max_final_vocab, which makes min_count {least},"
+
+
+def _least_count(run: Observed) -> int:
+    if run.run is None:
+        return 1
+    settings = run.config.word2vec
+    return least_count(run.counts, settings.min_count, settings.max_final_vocab)
+
+
 def coverage(run: Observed, choice: Choice) -> Drawing:
     """Prepare how much of the text, and how many words, each min_count leaves."""
     counts = run.counts
-    chosen = run.config.word2vec.min_count if run.run else 1
+    chosen = _least_count(run)
     values = sorted({chosen, *(value for value in _MIN_COUNTS if value <= max(int(counts[0]), 1))})
     words = np.array([kept(counts, value) for value in values])
     covered = np.concatenate([[0], np.cumsum(counts)])[words] / counts.sum()
@@ -264,17 +300,8 @@ def coverage(run: Observed, choice: Choice) -> Drawing:
 
     place = values.index(chosen)
     remark = (
-        f"min_count {chosen} leaves {words[place]:,} of {len(counts):,} words, which are {_percent(covered[place])} of "
-        "the text."
+        f"{_limit(run, chosen)} leaves {words[place]:,} of {len(counts):,} words, which are {percent(covered[place])} "
+        "of the text."
     )
     rows = list(zip(values, words.tolist(), covered.tolist(), strict=True))
     return Drawing(draw, Numbers(("min_count", "words", "share of the text"), rows), remark)
-
-
-def counts_of(words: Sequence[str], run: Observed) -> NDArray[np.int64]:
-    """Return the counts of words of a model, int64 (n,), 0 where they are not known."""
-    vectors = run.vectors
-    if vectors.counts is None:
-        return np.zeros(len(words), dtype=np.int64)
-    places = [vectors.words.find(word) for word in words]
-    return np.array([0 if place is None else int(vectors.counts[place]) for place in places], dtype=np.int64)

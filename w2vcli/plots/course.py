@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import MARKERS, MUTED, SERIES, in_legend, is_narrow, label, quantities, thinned
+from w2vcli.plots.style import MARKERS, MUTED, SERIES, in_legend, legend_above, quantities, spread, thinned
+from w2vcli.wording import label
 
-_POINTS = 400  # of a line
+_POINTS, _LISTED, _MARKS, _TOLD = 400, 200, 60, 5  # of a line, in a table, on an axis, in sentences
 
 
 def training(runs: Sequence[Observed], choice: Choice) -> Drawing:
@@ -34,13 +36,13 @@ def training(runs: Sequence[Observed], choice: Choice) -> Drawing:
         quantities(axes.xaxis)
         if len(seen) == 1:
             axes.yaxis.label.set_color(SERIES[0])
-        handles, labels = axes.get_legend_handles_labels()
-        if labels:
-            figure.legend(
-                handles, labels, loc="outside upper center", ncols=2 if is_narrow(figure.get_figwidth()) else 4
-            )
+        legend_above(figure)
 
-    rows = [(run.name, words, loss, _rate_at(run, words)) for _, run in seen for words, loss in run.history.losses]
+    rows = [
+        (run.name, words, loss, _rate_at(run, words))
+        for _, run in seen
+        for words, loss in spread(run.history.losses, _LISTED)
+    ]
     remarks = [_course_remark(run, len(runs) > 1) for _, run in seen]
     return Drawing(draw, Numbers(("run", "words", "held-out loss", "learning rate"), rows), " ".join(remarks))
 
@@ -53,21 +55,23 @@ def _draw_course(axes: Any, rate: Any, run: Observed, number: int, alone: bool) 
         rate.plot(words, alphas, "--", lw=1.1, color=SERIES[1] if alone else colour)
     if history.losses:
         name = "held-out loss" if alone else in_legend(run.name)
-        axes.plot(*zip(*history.losses, strict=True), MARKERS[number] + "-", ms=3.5, color=colour, label=name)
+        axes.plot(
+            *zip(*spread(history.losses, _POINTS), strict=True), MARKERS[number] + "-", ms=3.5, color=colour, label=name
+        )
     if not alone:
         return
     bottom = ("data", "axes fraction")
     if history.checkpoints:
         places = {"xycoords": bottom, "ha": "center", "va": "bottom", "color": SERIES[2], "size": 7}
-        for saved in history.checkpoints[:: max(1, len(history.checkpoints) // 60)]:
+        for saved in spread(history.checkpoints, _MARKS):
             axes.annotate("▲", (saved, 0), **places)
         axes.plot([], [], "^", color=SERIES[2], ms=4, label="checkpoint")
-    for place, one in enumerate(history.interruptions):
+    for place, one in enumerate(spread(history.interruptions, _MARKS)):
         named = {"label": "interruption"} if not place else {}
         axes.axvline(one.words, color=SERIES[3], ls=":", lw=1.6, **named)
     best = _best(run)
     if best:
-        axes.plot(*best, "o", ms=9, mfc="none", mec=SERIES[1], label="best")
+        axes.plot(*best, "o", ms=9, mfc="none", mec=SERIES[1], label="lowest")
 
 
 def _leave_out_the_start(axes: Any, curves: Sequence[Sequence[tuple[int, float]]]) -> None:
@@ -78,7 +82,7 @@ def _leave_out_the_start(axes: Any, curves: Sequence[Sequence[tuple[int, float]]
         return
     low, high = min(after), max(after)
     top = high + 0.25 * (high - low)
-    if top < max(starts):
+    if low < high and top < max(starts):
         axes.set_ylim(low - 0.08 * (high - low), top)
         text = f"↑ {max(starts):.4f} at the start"
         axes.annotate(text, (0.985, 0.98), xycoords="axes fraction", ha="right", va="top", size=8, color=MUTED)
@@ -91,9 +95,10 @@ def _best(run: Observed) -> tuple[int, float] | None:
 
 def _rate_at(run: Observed, words: int) -> float:
     """Return the learning rate after so many words; nan before the first block of a run whose settings are unknown."""
-    after = [block.alpha for block in run.history.blocks if block.words <= words]
+    blocks = run.history.blocks
+    place = bisect_right(blocks, words, key=lambda block: block.words)
     try:
-        return after[-1] if after else run.config.word2vec.alpha
+        return blocks[place - 1].alpha if place else run.config.word2vec.alpha
     except MissingError:
         return float("nan")
 
@@ -108,7 +113,10 @@ def _course_remark(run: Observed, named: bool) -> str:
     if best[1] < last:
         parts.append(f"and was lowest, {best[1]:.4f}, after {best[0]:,} words")
     sentence = ", ".join(parts) + "."
-    for one in history.interruptions:
+    if len(history.interruptions) > _TOLD:
+        lost_words = sum(one.lost for one in history.interruptions)
+        sentence += f" It was interrupted {len(history.interruptions)} times; {lost_words:,} words were trained anew."
+    for one in history.interruptions if len(history.interruptions) <= _TOLD else ():
         lost = f", {one.lost:,} words were trained anew" if one.lost else ""
         sentence += f" After {one.words:,} words training went on again ({one.reason}){lost}."
     return sentence[0].upper() + sentence[1:] if not named else sentence
@@ -134,7 +142,7 @@ def throughput(runs: Sequence[Observed], choice: Choice) -> Drawing:
         quantities(axes.xaxis)
         quantities(axes.yaxis)
         if len(seen) > 1:
-            axes.legend()
+            legend_above(figure)
 
     rows: list[tuple[str, int, int, int, int]] = []
     for _, run in seen:
@@ -155,24 +163,32 @@ def scores(runs: Sequence[Observed], choice: Choice) -> Drawing:
         raise MissingError(f"{runs[0].path}: no scores were taken during training; train.evaluate asks for them")
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots()
-        for number, run in enumerate(runs):
-            for place, name in enumerate(names):
-                points = run.history.scores.get(name)
-                if points:
-                    which = number if len(runs) > 1 else place
-                    text = f"{in_legend(run.name)}, {label(name)}" if len(runs) > 1 else in_legend(name)
-                    line = "-" if not place or len(runs) == 1 else "--"
-                    marker, colour = MARKERS[place % len(MARKERS)], SERIES[which % len(SERIES)]
-                    axes.plot(*zip(*points, strict=True), marker + line, ms=3.5, color=colour, label=text)
-        axes.set(xlabel="words trained", ylabel="score")
-        quantities(axes.xaxis)
-        axes.legend()
+        if len(runs) == 1:
+            _draw_scores(figure, figure.subplots(), {name: runs[0].history.scores[name] for name in names})
+            return
+        for name, axes in zip(names, figure.subplots(len(names), 1, squeeze=False)[:, 0], strict=True):
+            curves = {run.name: run.history.scores.get(name, []) for run in runs}
+            _draw_scores(figure, axes, curves, label(name))
 
     rows = [
         (run.name, name, words, value)
         for run in runs
         for name, points in run.history.scores.items()
-        for words, value in points
+        for words, value in spread(points, _LISTED)
     ]
     return Drawing(draw, Numbers(("run", "score of", "words", "score"), rows))
+
+
+def _draw_scores(
+    figure: Any, axes: Any, curves: Mapping[str, Sequence[tuple[int, float]]], name: str = "score"
+) -> None:
+    """Draw curves by their names; on the first axes of a figure with a legend above."""
+    for number, (of, points) in enumerate(curves.items()):
+        if points:
+            marker, colour = MARKERS[number % len(MARKERS)], SERIES[number % len(SERIES)]
+            line = spread(points, _POINTS)
+            axes.plot(*zip(*line, strict=True), marker + "-", ms=3.5, color=colour, label=in_legend(of))
+    axes.set(xlabel="words trained", ylabel=name)
+    quantities(axes.xaxis)
+    if axes is figure.axes[0]:
+        legend_above(figure)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from w2vcli.errors import ConfigError
 from w2vcli.evaluate import AnySet
 from w2vcli.observed import Observed
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ class Choice:
     top: int = 2_000
     projection: str = "pca"
     sets: Sequence[AnySet] | None = None
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, what: str, runs: Sequence[Observed], make: Callable[[], Made]) -> Made:
+        """Return what a function makes of runs for this choice, made once."""
+        key = what, *map(id, runs)
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Plot:
         look_for: what to look for in it, in a sentence.
         prepare: makes the drawing of some runs; raises MissingError when they do not have what it shows.
         several: whether it compares runs; others show a single one.
-        aspect: its height by its width; `narrow_aspect`: where it is narrow.
+        aspect: its height by its width; `narrow_aspect`: where it is narrower than `wide_from` inches.
         full: whether it wants the whole width of a page.
     """
 
@@ -70,6 +81,7 @@ class Plot:
     several: bool = False
     aspect: float = 0.62
     narrow_aspect: float = 0.8
+    wide_from: float = 4.5
     full: bool = False
 
 

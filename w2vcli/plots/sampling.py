@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from w2vcli.observed import MissingError, Observed
-from w2vcli.plots.corpus import share_left
+from w2vcli.plots.corpus import share_left, trained_words
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import INK, MARKERS, SERIES, is_narrow, label, log_spaced, percents
+from w2vcli.plots.style import INK, MARKERS, SERIES, is_narrow, legend_above, log_spaced, percents
 from w2vcli.vocab import FloatArray, keep_probabilities, noise_probabilities
+from w2vcli.wording import label, percent, quantity
 
 _CURVE = 200  # points
 _MARKED, _LABELLED = 60, 14
 _NOISE_WORDS = 10
+_BARS = 60
 _EXPONENTS = (0.0, 0.75, 1.0)
 
 
@@ -46,8 +48,8 @@ def subsampling(run: Observed, choice: Choice) -> Drawing:
 
     left = share_left(counts, sample)
     remark = (
-        f"With sample = {sample:g}, {100 * left:.3g} % of the {total:,} occurrences are kept: {left * total:,.0f} an "
-        "epoch."
+        f"With sample = {sample:g}, {percent(left)} of the occurrences are kept: {quantity(left * trained_words(run))} "
+        "words an epoch."
         if sample
         else "sample is 0: every occurrence is kept."
     )
@@ -77,7 +79,10 @@ def windows(run: Observed, choice: Choice) -> Drawing:
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        bars = axes.bar(distances, inclusion, 0.72, color=SERIES[0])
+        if settings.window > _BARS:
+            axes.fill_between(distances, inclusion, step="mid", color=SERIES[0])
+        else:
+            bars = axes.bar(distances, inclusion, 0.72, color=SERIES[0])
         if settings.window <= 12:
             axes.bar_label(bars, [f"{share:.2g}" for share in inclusion], padding=2, size=8, color=INK)
             axes.set_xticks(distances)
@@ -89,7 +94,8 @@ def windows(run: Observed, choice: Choice) -> Drawing:
     remark = (
         f"{shrinks} {settings.window} words to each side; rare words and those that subsampling drops do not count."
     )
-    rows = list(zip(distances.tolist(), inclusion.tolist(), strict=True))
+    some = np.unique(np.linspace(0, len(distances) - 1, _BARS).astype(np.int64))
+    rows = list(zip(distances[some].tolist(), inclusion[some].tolist(), strict=True))
     return Drawing(draw, Numbers(("distance", "probability"), rows), remark)
 
 
@@ -100,7 +106,7 @@ def noise(run: Observed, choice: Choice) -> Drawing:
         raise MissingError(f"{run.path}: was trained by hierarchical softmax, without noise words")
     exponents = sorted({*_EXPONENTS, settings.ns_exponent})
     words = run.top.head(min(_NOISE_WORDS, len(counts))).words
-    found = [noise_probabilities(counts, exponent)[: len(words)] for exponent in exponents]
+    found = [noise_probabilities(counts, exponent)[: len(words)].copy() for exponent in exponents]
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -111,14 +117,18 @@ def noise(run: Observed, choice: Choice) -> Drawing:
         axes.set_xticks(range(len(words)), [label(word, 12) for word in words], rotation=45, ha="right", color=INK)
         axes.set(yscale="log", ylabel="probability as a noise word")
         percents(axes.yaxis)
-        figure.legend(loc="outside upper center", ncols=2 if is_narrow(figure.get_figwidth()) else 4)
+        legend_above(figure)
 
     place = exponents.index(settings.ns_exponent)
     times = found[place][0] / noise_probabilities(counts, settings.ns_exponent)[-1]
     remark = (
-        f"With the exponent {settings.ns_exponent:g}, “{label(words[0])}” is drawn {times:,.0f} times as often as the "
-        f"rarest word; in the text it is {counts[0] / counts[-1]:,.0f} times as frequent."
+        f"With the exponent {settings.ns_exponent:g}, “{label(words[0])}” is drawn {_times(times)} times as often as "
+        f"the rarest word; in the text it is {_times(counts[0] / counts[-1])} times as frequent."
     )
     columns = ("word", *(f"count ^ {exponent:g}" for exponent in exponents))
     rows = [(word, *(float(chances[at]) for chances in found)) for at, word in enumerate(words)]
     return Drawing(draw, Numbers(columns, rows), remark)
+
+
+def _times(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,8 +37,13 @@ def check(path: Path, endings: Sequence[str] = ENDINGS) -> None:
     outputs.check_folder(path)
 
 
-def save(figure: Any, path: Path) -> None:
-    """Write a matplotlib Figure to a file that `check` has nothing against."""
+def save(figure: Any, path: Path) -> str | None:
+    """Write a matplotlib Figure to a file that `check` is content with; return what is wrong with it, if anything."""
     metadata = {"Date": None} if path.suffix == ".svg" else {"CreationDate": None} if path.suffix == ".pdf" else None
-    with outputs.atomic_file(path) as stream:
+    with outputs.atomic_file(path) as stream, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         figure.savefig(stream, format=path.suffix[1:], dpi=_DOTS_AN_INCH, metadata=metadata)
+    missing = any("missing from font" in str(warning.message) for warning in caught)
+    if missing and path.suffix != ".svg":  # in which text is text, and the reader's fonts are taken
+        return f"{path}: no installed font has some of the letters, which are boxes; an .svg or .html shows them"
+    return None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from w2vcli.wording import label
+
+Value = TypeVar("Value")
 
 COLOURS = {
     "ink": "#1d1f23",
@@ -25,11 +28,11 @@ COLOURS = {
     "c4": "#cc79a7",
     "c5": "#e69f00",
     "c6": "#56b4e9",
-    "c7": "#7f6a00",
-    "c8": "#5b5b5b",
+    "c7": "#000000",
+    "c8": "#8a8a8a",
 }
-"""By the names of a page's CSS variables; c1 to c8, of series, can be told apart by the colour-blind (Okabe and Ito
-2008, https://jfly.uni-koeln.de/color/)."""
+"""By the names of a page's CSS variables; c1 to c8, of series, can be told apart by the colour-blind: all but the grey
+are of Okabe and Ito (2008, https://jfly.uni-koeln.de/color/)."""
 INK, MUTED, GRID, PAPER = (COLOURS[name] for name in ("ink", "muted", "grid", "paper"))
 SERIES = [COLOURS[f"c{number}"] for number in range(1, 9)]
 MARKERS = "osD^vPX*"
@@ -47,25 +50,6 @@ _OTHER_SCRIPTS = (
     *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Thai", "FreeSans", "Unifont"),
 )
 """Fonts for letters that matplotlib's own has not, as far as they are installed."""
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode's categories of characters that show nothing, or change how their neighbours are shown."""
-_JOINERS = "\u200c\u200d"  # which are part of how words of some scripts are written
-
-
-def label(word: str, most: int = 24) -> str:
-    """Return a word as it can be shown: cut if it is long, and what would not be seen as its code point.
-
-    >>> label("king"), label("a\\x00b"), label("w" * 30)
-    ('king', 'a\\\\x00b', 'wwwwwwwwwwwwwwwwwwwwwww…')
-    """
-    cut = word if len(word) <= most else word[: most - 1] + "…"
-    return "".join(_visible(letter) for letter in cut) or "(empty)"
-
-
-def _visible(letter: str) -> str:
-    if letter not in _JOINERS and unicodedata.category(letter) in _HIDDEN:
-        return ascii(letter)[1:-1]
-    return letter
 
 
 def in_legend(name: str) -> str:
@@ -88,7 +72,6 @@ def style() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(_settings()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # in an SVG the viewer's is taken
         warnings.filterwarnings("ignore", message="There are no gridspecs")  # where a figure places its own axes
         yield
 
@@ -124,6 +107,7 @@ def _settings() -> Any:
         "figure.facecolor": PAPER,
         "axes.facecolor": "none",
         "savefig.facecolor": PAPER,
+        "pdf.fonttype": 42,  # TrueType: some publishers refuse matplotlib's usual Type 3
         "svg.fonttype": "none",  # text stays text: it can be searched, and any script shown
         "svg.hashsalt": "w2v",  # the same figure is the same file
     }
@@ -141,7 +125,9 @@ def inline_svg(figure: Any) -> str:
     stream = io.StringIO()
     figure.patch.set_visible(False)  # the page's own ground is seen; such a figure is for nothing else
     canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(stream, metadata=_NO_METADATA)  # savefig would draw it twice
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the reader's fonts are taken
+        canvas.print_svg(stream, metadata=_NO_METADATA)  # savefig would draw it twice
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -161,6 +147,14 @@ def _of_a_page(tag: str) -> str:
 # ---------------------------------------------------------------- what figures have in common
 
 
+def legend_above(figure: Any) -> None:
+    """Put the legend of a figure's first axes above them, where it covers nothing, if there is anything in it."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if labels:
+        columns = max(1, int(figure.get_figwidth() // 2))
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
+
+
 def quantities(axis: Any) -> None:
     """Show an axis' numbers with k, M and G."""
     from matplotlib.ticker import EngFormatter, NullFormatter
@@ -173,7 +167,7 @@ def percents(axis: Any) -> None:
     """Show an axis' shares as percentages."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.8f}".rstrip("0").rstrip(".") + "%"))
+    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.10f}".rstrip("0").rstrip(".") + "%"))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -184,6 +178,17 @@ def log_spaced(number: int, most: int) -> NDArray[np.int64]:
     [0, 9, 99, 999]
     """
     return np.unique(np.geomspace(1, number, most).round().astype(np.int64)) - 1
+
+
+def spread(values: Sequence[Value], most: int) -> Sequence[Value]:
+    """Return up to `most` of the values, evenly spread, the first and the last one among them.
+
+    >>> spread("abcdefg", 3)
+    ['a', 'd', 'g']
+    """
+    if len(values) <= most:
+        return values
+    return [values[place] for place in np.linspace(0, len(values) - 1, most).round().astype(int).tolist()]
 
 
 def thinned(values: Sequence[float], most: int) -> NDArray[np.float64]:

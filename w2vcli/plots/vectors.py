@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +12,22 @@ from w2vcli.evaluate.questions import Asking
 from w2vcli.evaluate.rows import Row, score_models
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots.drawing import Choice, Drawing, Numbers
-from w2vcli.plots.style import INK, MARKERS, MUTED, PAPER, SEQUENTIAL, SERIES, in_legend, is_narrow, label, percents
+from w2vcli.plots.style import (
+    INK,
+    MARKERS,
+    MUTED,
+    PAPER,
+    SEQUENTIAL,
+    SERIES,
+    in_legend,
+    is_narrow,
+    legend_above,
+    percents,
+)
 from w2vcli.projection import Points, project
 from w2vcli.queries import Questions
 from w2vcli.vectors import Ids, Rows, Vectors
+from w2vcli.wording import label
 
 AMONG = 200_000
 """Of a larger vocabulary, neighbours are looked for among so many of the most frequent words: the others' are mostly
@@ -47,14 +58,9 @@ def chosen_words(run: Observed, choice: Choice, number: int = _CHOSEN) -> Ids:
     first = 0
     if vectors.counts is not None:
         counts = np.asarray(vectors.counts[:AMONG])
-        first = int(np.searchsorted(-counts, -_TOO_FREQUENT * run_total(run)))
+        first = int(np.searchsorted(-counts, -_TOO_FREQUENT * run.counts.sum()))
     first = min(first, max(0, len(vectors) - number))
     return np.arange(first, min(first + number, len(vectors)))
-
-
-def run_total(run: Observed) -> int:
-    """Return how many words the text has."""
-    return int(run.counts.sum())
 
 
 def random_words(vectors: Vectors, number: int, seed: int = 1) -> Ids:
@@ -79,7 +85,6 @@ class Map(NamedTuple):
     remark: str
 
 
-@cache
 def map_of(run: Observed, choice: Choice) -> Map:
     """Return the most frequent words and those that were asked for as points.
 
@@ -87,6 +92,10 @@ def map_of(run: Observed, choice: Choice) -> Map:
         UnknownWordError: when one is not in the vocabulary.
         MissingError: when there are no vectors.
     """
+    return choice.once("map", [run], lambda: _map_of(run, choice))
+
+
+def _map_of(run: Observed, choice: Choice) -> Map:
     vectors = run.vectors
     asked = chosen_words(run, choice) if choice.words else np.zeros(0, dtype=np.int64)
     top = np.arange(min(choice.top, len(vectors)))
@@ -174,11 +183,9 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
 
         axes = figure.subplots()
         narrow = is_narrow(figure.get_figwidth())
-        off_diagonal = cosines[~np.eye(len(cosines), dtype=bool)]
-        low, high = (float(off_diagonal.min()), 1.0) if len(words) > 1 else (0.0, 1.0)
         shades = colormaps[SEQUENTIAL].resampled(_SHADES)
         lines = {"edgecolors": PAPER, "linewidth": 0.4}
-        cells = axes.pcolormesh(cosines, cmap=shades, vmin=min(low, 0.99), vmax=high, **lines)
+        cells = axes.pcolormesh(cosines, cmap=shades, vmin=0, vmax=1, **lines)
         names = [label(word, 12) for word in words]
         size = (6 if narrow else 7.5) if len(words) > 12 else 8
         axes.set_xticks(np.arange(len(words)) + 0.5, names, rotation=90, size=size, color=INK)
@@ -194,7 +201,10 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
 
     rows = [(word, *(round(float(value), 3) for value in line)) for word, line in zip(words, cosines, strict=True)]
     mean = float((cosines.sum() - len(words)) / max(1, len(words) * (len(words) - 1)))
-    return Drawing(draw, Numbers(("", *words), rows), f"The mean similarity of two of these words is {mean:.2f}.")
+    remark = f"The mean similarity of two of these words is {mean:.2f}."
+    if not choice.words:
+        remark += " They are some frequent words, each with its two nearest."
+    return Drawing(draw, Numbers(("", *words), rows), remark)
 
 
 def similarities(run: Observed, choice: Choice) -> Drawing:
@@ -206,7 +216,8 @@ def similarities(run: Observed, choice: Choice) -> Drawing:
     pairs = np.random.default_rng(1).integers(0, size, (2, _PAIRS))
     one, other = (vectors.units(ids) for ids in pairs[:, pairs[0] != pairs[1]])
     random = np.einsum("ij,ij->i", one, other)
-    asked = np.unique(pairs[0])[:: max(1, size // _AT_ONCE)][:_AT_ONCE]
+    drawn = np.unique(pairs[0])
+    asked = drawn[:: max(1, len(drawn) // _AT_ONCE)][:_AT_ONCE]
     found = vectors.nearest(vectors.take(asked), 1, [[int(word)] for word in asked], among=AMONG)
     nearest = np.concatenate([answer.scores for answer in found])
     edges = np.linspace(min(-0.2, float(random.min())), 1.0, _BINS + 1)
@@ -249,13 +260,16 @@ def _heated(run: Observed, choice: Choice) -> Ids:
 # ---------------------------------------------------------------- analogies
 
 
-@cache
-def scored(runs: tuple[Observed, ...], choice: Choice) -> list[list[Row]]:
+def scored(runs: Sequence[Observed], choice: Choice) -> list[list[Row]]:
     """Return the rows of scores of each run, sections included, compared to the first run.
 
     Raises:
         MissingError: when there are no vectors, or nothing could be asked of any run.
     """
+    return choice.once("scores", runs, lambda: _scored(runs, choice))
+
+
+def _scored(runs: Sequence[Observed], choice: Choice) -> list[list[Row]]:
     sets = choice.sets if choice.sets is not None else question_sets()
     models = [(run.name, run.vectors) for run in runs]
     found = [one.rows for one in score_models(models, sets, Asking(), sections=True)]
@@ -268,7 +282,7 @@ def scored(runs: tuple[Observed, ...], choice: Choice) -> list[list[Row]]:
 
 def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
     """Prepare the scores of sections of analogies, or of sets that have no sections, with their intervals."""
-    found = scored(tuple(runs), choice)
+    found = scored(runs, choice)
     asked = {(row.set, row.section) for rows in found for row in rows if row.interval}
     names = [(row.set, row.section) for row in found[0] if _is_drawn(row, found[0])]
     names = [name for name in names if name in asked]
@@ -294,7 +308,7 @@ def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
         axes.margins(y=0.03)
         percents(axes.xaxis)
         if len(found) > 1:
-            figure.legend(loc="outside upper center", ncols=2)
+            legend_above(figure)
 
     columns = ("model", "set", "section", "score", "low", "high", "asked", "total")
     return Drawing(draw, Numbers(columns, [_row(row) for rows in found for row in rows]))

@@ -12,7 +12,6 @@ from w2vcli import outputs, projection
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.observed import Observed
 from w2vcli.plots import MOST_RUNS, PLOTS, Choice, saving
-from w2vcli.plots.style import label
 from w2vcli.plots.vectors import chosen_words
 from w2vcli.report import one, several
 from w2vcli.report.neighbours import word_map
@@ -20,6 +19,7 @@ from w2vcli.report.page import Page, Section, render
 from w2vcli.report.parts import drawn
 from w2vcli.sources import STDIN as STDOUT
 from w2vcli.sources import is_url
+from w2vcli.wording import label
 
 ENDINGS = (".html", ".htm")
 
@@ -81,7 +81,7 @@ def write_figure(name: str, runs: Sequence[Observed], destination: str, choice: 
         MissingError: when the runs do not have what it shows.
         W2VError: as `write`.
     """
-    part = word_map(runs[0], choice) if name == "map" else drawn(name, runs, choice)
+    part = word_map(runs[0], choice) if name == "map" and len(runs) == 1 else drawn(name, runs, choice)
     section = Section(name, _title(runs), _subtitle(runs), [part])
     return _deliver(Page(PLOTS[name].title, "", [section], _made()), destination)
 

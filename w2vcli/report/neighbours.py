@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from w2vcli.observed import Observed
 from w2vcli.plots import PLOTS, Choice, Numbers, figure_of, prepare, style
-from w2vcli.plots.style import FULL, inline_svg, label
+from w2vcli.plots.style import FULL, inline_svg
 from w2vcli.plots.vectors import AMONG, chosen_words, map_of, random_words
 from w2vcli.report.page import Part, Remark, Table, WordMap
 from w2vcli.report.parts import LETTERS, table
 from w2vcli.vectors import Found, Ids, Vectors
+from w2vcli.wording import label
 
 _SHOWN = 10
 _COLUMNS = ("word", "count", "nearest words, with their cosine similarities")
@@ -87,6 +89,7 @@ def word_map(run: Observed, choice: Choice) -> WordMap:
     found = nearest(vectors, drawn.ids)
     every = np.unique(np.concatenate([answer.ids for answer in found]))
     place = {number: at for at, number in enumerate(every.tolist())}
+    on_map = {number: at for at, number in enumerate(drawn.ids.tolist())}
     static = figure_of("map", prepare("map", [run], choice), FULL)
     with style():
         svg = inline_svg(static)
@@ -106,6 +109,7 @@ def word_map(run: Observed, choice: Choice) -> WordMap:
         ],
         static=svg,
         ranks=(drawn.ids + 1).tolist(),
+        places=[on_map.get(number, -1) for number in every.tolist()],
     )
 
 
@@ -127,7 +131,8 @@ class Changes(NamedTuple):
 
 def compare(one: Observed, other: Observed, choice: Choice) -> list[Part]:
     """Return which neighbours changed from one run to another: of chosen words, and where most did."""
-    shared = [word for word in one.vectors.words[:AMONG] if word in other.vectors.words][:_COMPARED]
+    words, known = one.vectors.words[:AMONG], other.vectors.words
+    shared = list(islice((word for word in words if word in known), _COMPARED))
     chosen = [one.vectors.words[number] for number in chosen_words(one, choice).tolist()]
     chosen = [word for word in chosen if word in other.vectors.words]
     if not shared:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from w2vcli.config import Config, yaml_scalar
-from w2vcli.errors import W2VError
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots import Choice, Numbers
 from w2vcli.plots.vectors import scored
@@ -109,8 +108,8 @@ def _speed(run: Observed) -> list[tuple[str, str]]:
 def _scores(run: Observed, choice: Choice) -> list[Part]:
     """Return the totals of all sets as a table; the figure has the sections, and says why where there are none."""
     try:
-        (rows,) = scored((run,), choice)
-    except W2VError:
+        (rows,) = scored([run], choice)
+    except MissingError:
         return []
     totals = [
         (row.set, row.score.value, _limits(row.interval), row.score.asked, row.score.total)

@@ -258,7 +258,7 @@ class WordMap {
   }
 
   neighboursOnMap(place) {
-    return this.data.neighbours[place].map(([name]) => this.places.get(this.data.names[name])).filter((other) => other !== undefined);
+    return this.data.neighbours[place].map(([name]) => this.data.places[name]).filter((other) => other >= 0);
   }
 
   keep(place) {
@@ -309,17 +309,17 @@ class WordMap {
       this.panel.replaceChildren(element("p", { class: "hint" }, hint));
       return;
     }
-    const { words, counts, ranks, names, neighbours } = this.data;
+    const { words, counts, ranks, names, places, neighbours } = this.data;
     const about = [`rank ${(ranks ? ranks[place] : place + 1).toLocaleString("en")}`];
     if (counts) about.push(`occurs ${counts[place].toLocaleString("en")} ${counts[place] === 1 ? "time" : "times"}`);
     const list = element("ol", { "aria-label": "Nearest words and their cosines" });
     for (const [name, thousandths] of neighbours[place]) {
-      const other = this.places.get(names[name]);
+      const other = places[name]; // two words may look alike, cut or with an escape
       const word = element("bdi", { translate: "no" }, names[name]);
       const bar = element("i");
       bar.style.width = `${Math.max(0, thousandths / 10)}%`;
       list.append(element("li", {},
-        other === undefined ? element("span", {}, word) : element("button", { type: "button", "data-place": other }, word),
+        other < 0 ? element("span", {}, word) : element("button", { type: "button", "data-place": other }, word),
         element("span", { class: "bar", "aria-hidden": "true" }, bar),
         element("span", { class: "cosine" }, (thousandths / 1000).toFixed(3))));
     }

@@ -109,6 +109,7 @@ class WordMap:
         neighbours: for each word numbers in `names` and cosines, the nearest first.
         static: an SVG of the map, markup that is safe, for where no script runs.
         ranks: each word's rank by frequency, from 1, if it is not its place among `words`.
+        places: where on the map each of the names is, or -1, if two words may look alike.
         name: a name for links, unlike those of the page's other figures and sections.
     """
 
@@ -124,6 +125,7 @@ class WordMap:
     neighbours: Sequence[Sequence[tuple[int, float]]]
     static: str
     ranks: Sequence[int] | None = None
+    places: Sequence[int] | None = None
     name: str = "word-map"
 
 
@@ -202,8 +204,15 @@ def _map_data(part: WordMap) -> dict[str, Any]:
         "ranks": part.ranks if part.ranks is None else list(map(int, part.ranks)),
         "chosen": list(map(int, part.chosen)),
         "names": list(part.names),
+        "places": list(part.places) if part.places is not None else _places(part),
         "neighbours": [[[int(name), round(1000 * float(cosine))] for name, cosine in near] for near in part.neighbours],
     }
+
+
+def _places(part: WordMap) -> list[int]:
+    """Return the place on the map of each of the names, or -1."""
+    found = {word: place for place, word in reversed(list(enumerate(part.words)))}
+    return [found.get(name, -1) for name in part.names]
 
 
 def _ends(numbers: Sequence[float]) -> tuple[float, float]:

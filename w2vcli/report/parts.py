@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
+from w2vcli.errors import UnknownWordError, W2VError
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots import PLOTS, Choice, Numbers, figure_of, prepare, style
-from w2vcli.plots.style import FULL, NARROW, WIDE, inline_svg, label
+from w2vcli.plots.style import NARROW, inline_svg
 from w2vcli.report.page import Column, Figure, Part, Remark, Table
+from w2vcli.wording import duration, label, number, plural, size
 
 LETTERS = 60
 """Of a word, or of another text of a user's, on a page; so that no page becomes large by one of them."""
@@ -20,7 +21,9 @@ def figure(name: str, runs: Sequence[Observed], choice: Choice) -> Part:
     """Return the figure of that name with its numbers; or, where the runs have none, a remark that says why."""
     try:
         return drawn(name, runs, choice)
-    except MissingError as error:
+    except UnknownWordError:
+        raise
+    except W2VError as error:  # a part of a run that is missing, or damaged, is no reason not to show the others
         return Remark(f"{PLOTS[name].title}: {error}")
 
 
@@ -31,7 +34,7 @@ def drawn(name: str, runs: Sequence[Observed], choice: Choice) -> Figure:
         MissingError: when the runs do not have what it shows.
     """
     plot, drawing = PLOTS[name], prepare(name, runs, choice)
-    wide, narrow = (figure_of(name, drawing, width) for width in (FULL if plot.full else WIDE, NARROW))
+    wide, narrow = (figure_of(name, drawing, width) for width in (None, NARROW))
     with style():
         svgs = inline_svg(wide), inline_svg(narrow)
     numbers = table(drawing.numbers, "The numbers", folded=True)
@@ -53,9 +56,9 @@ def facts_of(run: Observed) -> list[tuple[str, str]]:
     found = [("trained as", _method(run))] if run.run else []
     for name, value in facts.items():
         if name == "bytes":
-            found.append(("size", f"{value / 1e6:,.1f} MB"))
+            found.append(("size", size(value)))
         elif name == "training seconds":
-            found.append(("training time", str(timedelta(seconds=round(value)))))
+            found.append(("training time", duration(value)))
         else:
             found.append((name, shown(value)))
     return found
@@ -66,10 +69,10 @@ def _method(run: Observed) -> str:
         settings = run.config.word2vec
     except MissingError:
         return "unknown"
-    loss = "hierarchical softmax" if settings.hs else f"{settings.negative} noise words"
-    architecture = "skip-gram" if settings.sg else "CBOW"
-    epochs = f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}"
-    return f"{architecture}, {settings.vector_size} dimensions, window {settings.window}, {loss}, {epochs}"
+    losses = [f"{settings.negative} noise words"] if settings.negative else []
+    losses += ["hierarchical softmax"] if settings.hs else []
+    architecture, epochs = "skip-gram" if settings.sg else "CBOW", plural(settings.epochs, "epoch")
+    return ", ".join([architecture, f"{settings.vector_size} dimensions", f"window {settings.window}", *losses, epochs])
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:
@@ -83,12 +86,8 @@ def shown(value: Any) -> str:
     >>> [shown(value) for value in (1234567, 0.123456, 1e-7, None, True, "king")]
     ['1,234,567', '0.1235', '1e-07', '', 'yes', 'king']
     """
-    if value is None:
-        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e4 else f"{value:.4f}"
-    return label(str(value), _CELL) if str(value) else ""
+    if isinstance(value, int | float):
+        return number(value)
+    return label(value, _CELL) if value not in (None, "") else ""

@@ -24,13 +24,13 @@ def sections(runs: Sequence[Observed], choice: Choice) -> list[Section]:
         Section(
             "settings",
             "Settings that differ",
-            "Only where a single setting differs can a difference in quality be put down to it.",
+            "A difference in quality is a setting's only if it alone differs, and other seeds show it too.",
             [_differing_settings(runs)],
         ),
         Section(
             "corpus",
             "Corpus",
-            "Texts of one kind have lines of one slope.",
+            "Lines that lie on one another are of texts of one kind and length; longer texts have steeper ones.",
             [figure("zipf", runs, choice)],
         ),
         Section(
@@ -42,13 +42,13 @@ def sections(runs: Sequence[Observed], choice: Choice) -> list[Section]:
         Section(
             "scores",
             "Analogies and similarity judgements",
-            "Compare where intervals do not overlap, and differences whose p-value is small.",
+            "Differences have p-values: of which questions were asked, not of another training.",
             [figure("analogies", runs, choice), *_scores(runs, choice)],
         ),
         Section(
             "neighbours",
             "Neighbours that changed",
-            "Two runs of the same settings share most of their neighbours; of rare words, fewer.",
+            "Even another seed changes some neighbours: those of rare words, and of small texts, most.",
             [part for other in runs[1:] for part in _compared(runs[0], other, choice)],
         ),
     ]
@@ -62,17 +62,17 @@ def _side_by_side(runs: Sequence[Observed]) -> Part:
 
 
 def _differing_settings(runs: Sequence[Observed]) -> Part:
-    settings: list[dict[str, Any]] = []
+    settings: list[dict[str, str]] = []
     for run in runs:
         try:
-            settings.append(run.config.flat())
+            flat = run.config.flat()
         except MissingError:
-            settings.append({})
-    names = dict.fromkeys(name for one in settings for name in one if not name.startswith("preprocess."))
+            return Remark(f"The settings of {run.name} are not known.")
+        settings.append(
+            {name: yaml_scalar(value) for name, value in flat.items() if not name.startswith("preprocess.")}
+        )
     rows = [
-        (name, *(yaml_scalar(one[name]) if name in one else _ABSENT for one in settings))
-        for name in names
-        if len({yaml_scalar(one.get(name)) for one in settings}) > 1
+        (name, *(one[name] for one in settings)) for name in settings[0] if len({one[name] for one in settings}) > 1
     ]
     if not rows:
         return Remark("No setting differs.")
@@ -81,14 +81,19 @@ def _differing_settings(runs: Sequence[Observed]) -> Part:
 
 def _scores(runs: Sequence[Observed], choice: Choice) -> list[Part]:
     try:
-        found = scored(tuple(runs), choice)
+        found = scored(runs, choice)
     except MissingError:
         return []
     columns = ["set", "section", runs[0].name]
     for run in runs[1:]:
         columns += [run.name, "difference", "p"]
     rows = [_score_row(same) for same in zip(*found, strict=True)]
-    return [table(Numbers(tuple(columns), rows), "Scores, and differences to the first run; * marks p below 0.05")]
+    return [
+        table(
+            Numbers(tuple(columns), rows),
+            "Scores, and differences to the first run on what both know; * marks p below 0.05, one in twenty by chance",
+        )
+    ]
 
 
 def _score_row(same: Sequence[Row]) -> tuple[Any, ...]:
