@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -105,3 +106,21 @@ def test_a_file_described(lee_run: Path, tmp_path: Path) -> None:
     assert about["bytes"] == sum(file.stat().st_size for file in files)
     load(lee_run).to_gensim().save_word2vec_format(str(tmp_path / "a.txt"))
     assert describe(tmp_path / "a.txt")["format"] == "word2vec-text"
+
+
+def test_the_size_of_a_run_whose_files_come_and_go(lee_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(lee_run, run)
+    size = describe(run)["bytes"]
+    (run / "model" / "gone").symlink_to("nowhere")  # as a file that vanishes between being listed and looked at
+    assert describe(run)["bytes"] == size
+
+
+def test_an_unfinished_run_of_whose_files_some_are_damaged(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("word2vec: {windw: 3}")
+    lines = ['{"event": "start", "time": 0}', '{"event": "failed", "time": 1}', '{"event": "block", "time": "x"}']
+    (run / "events.jsonl").write_text("\n".join(lines))
+    about = describe(run)
+    assert (about["state"], about["progress"], about["config"], about["failed"]) == ("unfinished", "encoding", {}, None)

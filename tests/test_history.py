@@ -71,7 +71,23 @@ def test_a_finished_run_that_was_refused_another_config_has_not_failed() -> None
     assert history.done == event("done", words=3000)
 
 
+def test_a_stopped_run_that_was_refused_another_config_goes_on_as_if_it_was_not() -> None:
+    refused = event("failed", 50, message="made from something else")
+    history = History.of([*PLAIN, event("stopped", 40, reason="asked"), refused])
+    assert history.failed is None
+    history = History.of(
+        [*PLAIN, event("stopped", 40, reason="asked"), refused, start(3000, "3", time=100)],
+    )
+    assert history.interruptions == [Interruption(3000, lost=0, seconds=60, reason="stopped")]
+
+
 # ---------------------------------------------------------------- going on
+
+
+def test_losses_of_other_sentences_are_no_part_of_the_curve() -> None:
+    changed = event("changed", settings={"train.heldout": [100, 200]})
+    history = History.of([*PLAIN, event("stopped", reason="asked"), changed, start(1000, "1"), loss(3000, 5.0)])
+    assert history.losses == [(3000, 5.0)]
 
 
 def test_a_run_that_was_killed_and_went_on() -> None:

@@ -191,7 +191,7 @@ def test_the_pipeline_by_hand(tmp_path: Path) -> None:
     run = Observed(made_run(tmp_path / "run", counts, events, min_count=3_500_000, **settings))
     assert numbers("pipeline", run) == [
         ("Text", "16M words", "1,234 sentences"),
-        ("Vocabulary", "2 of 4", "75 % of text"),
+        ("Vocabulary", "2 of 4", "75 % of the text"),
         ("Subsampling", "keeps 100 %", "12M an epoch"),
         ("Contexts", "3 words each side", "≤ 48M pairs"),
         ("Noise words", "7 for each pair", "by count ^ 0.75"),
@@ -679,7 +679,53 @@ def test_thinned_values_are_means(values: list[int], most: int) -> None:
         np.testing.assert_allclose(found, np.reshape(values, (most, -1)).mean(axis=1))
 
 
+def test_similarities_are_of_250_words_of_a_large_vocabulary(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(12_000, 3))
+    counts = {f"w{number}": 1 for number in range(12_000)}
+    found = numbers("similarities", Observed(made_run(tmp_path / "run", counts, rows=rows)))
+    asked = [250 * nearest for *_, nearest in found]
+    np.testing.assert_allclose(asked, np.round(asked), atol=0.02)
+    assert sum(asked) == pytest.approx(250, abs=0.5)
+
+
+def test_a_map_is_of_one_run_and_a_plot_of_eight_at_most(lee_observed: Observed) -> None:
+    with pytest.raises(ConfigError, match="this plot shows one run; here are 2"):
+        prepare("map", [lee_observed] * 2)
+    with pytest.raises(ConfigError, match="a plot compares 8 runs at most; here are 9"):
+        prepare("zipf", [lee_observed] * 9)
+
+
+def test_what_grew_is_counted_by_its_new_text(tmp_path: Path) -> None:
+    """1,000 words of text, of which 3/4 are in the vocabulary as they are of its model and its text together."""
+    counts = {"a": 6_000_000, "b": 2_000_000}
+    events = [start(words=1000, sentences=10, grown_from="base")]
+    run = Observed(made_run(tmp_path / "run", counts, events, min_count=3_000_000, sample=0))
+    assert numbers("pipeline", run)[:3] == [
+        ("Text", "1,000 words", "10 sentences"),
+        ("Vocabulary", "1 of 2", "75 % of the text"),
+        ("Subsampling", "keeps 100 %", "750 an epoch"),
+    ]
+
+
+def test_max_final_vocab_is_marked_where_it_cuts(tmp_path: Path) -> None:
+    run = of_counts(tmp_path, {"a": 9, "b": 8, "c": 3, "d": 2}, max_final_vocab=2)
+    assert prepare("coverage", [run]).remark == (
+        "max_final_vocab, which makes min_count 4, leaves 2 of 4 words, which are 77.3 % of the text."
+    )
+
+
 # ---------------------------------------------------------------- as files
+
+
+def test_letters_that_no_font_has_are_told_of(tmp_path: Path) -> None:
+    """Cuneiform; in an SVG it is text, and the reader's fonts are taken."""
+    drawing = prepare("top-words", [of_counts(tmp_path, {"\U00012000\U00012001": 3, "a": 1})])
+    for ending in (".png", ".svg"):
+        with style():
+            problem = saving.save(figure_of("top-words", drawing), tmp_path / f"a{ending}")
+        assert (problem is None) == (ending == ".svg")
+    assert "\U00012000\U00012001" in texts((tmp_path / "a.svg").read_text())
+
 
 HOSTILE = ["$\\frac{", "<script>alert(1)</script>", "\u202ereversed", "a&b", '"', "$x$", "#0072b2", "]]>", "%s{}"]
 """What a vocabulary may hold: no white space, but anything else."""
@@ -733,7 +779,7 @@ def test_a_figure_as_files_and_in_a_page(
     assert b"dc:date" not in svg
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == round(200 * figure.get_figwidth())
-    assert int.from_bytes(png[20:24], "big") == pytest.approx(7 * 200 * PLOTS[name].aspect, abs=1)
+    assert int.from_bytes(png[20:24], "big") == pytest.approx(200 * figure.get_figwidth() * PLOTS[name].aspect, abs=1)
     assert texts(page) == written
     tags = re.findall(r"<[^>]*>", page)
     assert not [tag for tag in tags for colour in COLOURS.values() if colour in tag]

@@ -348,6 +348,7 @@ def test_every_plot_as_a_page_or_a_drawing(run: Path, tmp_path: Path, w2v: W2V) 
         (["zip", "RUN", "-o", "a.svg"], 2, "zip is no plot; did you mean zipf?"),
         (["zipf", "RUN", "-o", "a.gif"], 1, "a.gif: a plot's name ends in .svg, .pdf, .png, .html, .htm"),
         (["map", "RUN", "RUN", "-o", "a.svg"], 2, "this plot shows one run; here are 2"),
+        (["map", "RUN", "RUN", "-o", "a.html"], 2, "this plot shows one run; here are 2"),
         (["scores", "RUN", "-o", "a.svg"], 1, "no scores were taken during training; train.evaluate asks for them"),
         (["heatmap", "RUN", "-o", "a.svg", "--words", "polise"], 3, "polise: not in the vocabulary"),
     ],

@@ -11,7 +11,9 @@ import pytest
 from gensim.models import KeyedVectors
 
 from w2vcli import report
+from w2vcli.convert import convert
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
+from w2vcli.evaluate import built_in
 from w2vcli.evaluate.analogies import read_analogies
 from w2vcli.observed import Observed
 from w2vcli.plots import PLOTS, Choice, Numbers
@@ -348,3 +350,19 @@ def test_reports_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a\.svg: a report's name ends in \.html"):
         report.write([run], str(tmp_path / "a.svg"))
     assert not (tmp_path / "a.html").exists()
+
+
+def test_a_damaged_vocabulary_costs_only_what_is_made_of_it(tmp_path: Path) -> None:
+    path = made_run(tmp_path / "run", {"a": 3}, lengths=[3, 4])
+    (path / "vocab.tsv").write_text("a three\n")
+    parts = parts_of(one.sections(Observed(path), Choice()), "corpus")
+    assert [type(part) for part in parts] == [Remark, Remark, Remark, Figure, Remark]
+    assert all("not a vocabulary file" in part.text for part in parts if isinstance(part, Remark))
+
+
+def test_settings_that_are_unknown_are_not_called_equal(lee_run: Path, tmp_path: Path) -> None:
+    convert(str(lee_run), str(tmp_path / "lee.vec"))
+    runs = [Observed(lee_run, "run"), Observed(tmp_path / "lee.vec", "file")]
+    assert parts_of(several.sections(runs, Choice(sets=[built_in("SimLex-999")])), "settings") == [
+        Remark("The settings of file are not known.")
+    ]
