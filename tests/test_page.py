@@ -387,7 +387,10 @@ def test_a_word_that_is_not_on_the_map(browser: Browser, path: Path, word: str) 
     browser.open(path)
     find(browser, word)
     message = browser.ask("return document.querySelector('[role=status]').textContent")
-    assert message == f"“{word}” is not among the {len(WORDS)} words of this map."
+    assert (
+        message
+        == f"“{word}” is not among the {len(WORDS)} words of this map; --words and --top of w2v report add others."
+    )
     assert shown(browser) is None
 
 

@@ -74,7 +74,7 @@ def test_top_words_by_hand(tmp_path: Path) -> None:
     run = of_counts(tmp_path, {"the": 6, "of": 3, "a": 1})
     drawing = prepare("top-words", [run])
     assert drawing.numbers.rows == [("the", 6, 0.6), ("of", 3, 0.3), ("a", 1, 0.1)]
-    assert drawing.remark == "“the” alone is 60 % of the text; the 3 most frequent words are 100 %."
+    assert drawing.remark == "“the” alone is 60 % of the text; the 3 most frequent words make 100 %."
 
 
 def test_top_words_are_twenty(lee: Path, lee_observed: Observed) -> None:
@@ -260,7 +260,7 @@ def test_windows_by_hand(tmp_path: Path, shrinks: bool, chances: list[float]) ->
     drawing = prepare("windows", [of_counts(tmp_path, {"a": 1}, window=5, shrink_windows=shrinks)])
     assert [distance for distance, _ in drawing.numbers.rows] == [1, 2, 3, 4, 5]
     np.testing.assert_allclose([chance for _, chance in drawing.numbers.rows], chances)
-    assert set(map("{:g}".format, chances)) <= set(drawn("windows", drawing))
+    assert {f"{chance:.0%}" for chance in chances} <= set(drawn("windows", drawing))
 
 
 def test_windows_are_those_that_gensim_draws(tmp_path: Path) -> None:
@@ -322,7 +322,8 @@ def test_the_course_by_hand(tmp_path: Path) -> None:
     assert drawing.numbers.rows == [("mine", 0, 4.0, 0.04), ("mine", 500, 2.0, 0.025), ("mine", 1100, 3.0, 0.019)]
     assert drawing.remark == (
         "The loss went from 4.0000 to 3.0000, and was lowest, 2.0000, after 500 words. "
-        "After 500 words training went on again (time was over), 100 words were trained anew."
+        "After 500 words training went on again (time was over), 100 words were trained anew. "
+        "It is not finished, and goes on from the checkpoint after 500 words."
     )
     assert {"held-out loss", "checkpoint", "interruption", "lowest", "words trained", "↑ 4.0000 at the start"} <= set(
         drawn("training", drawing)
@@ -335,11 +336,12 @@ def test_the_courses_of_two_runs(tmp_path: Path) -> None:
     begun = Observed(made_run(tmp_path / "c"), "c")
     drawing = prepare("training", [one, other, begun])
     assert drawing.remark == (
-        "_a: the loss went from 4.0000 to 2.0000. b: no loss was measured: no sentences are held out."
+        "_a: the loss went from 4.0000 to 2.0000. It is not finished, and goes on from its beginning. "
+        "b: no loss was measured: no sentences are held out (train.heldout)."
     )
     assert [row[:3] for row in drawing.numbers.rows] == [("_a", 0, 4.0), ("_a", 500, 2.0)]
     assert " _a" in drawn("training", drawing)
-    assert prepare("training", [other]).remark == "No loss was measured: no sentences are held out."
+    assert prepare("training", [other]).remark == "No loss was measured: no sentences are held out (train.heldout)."
     for name in ("training", "throughput"):
         with pytest.raises(MissingError, match="c: nothing has been trained yet"):
             prepare(name, [begun])
@@ -499,9 +501,8 @@ def test_the_heatmap_that_nobody_chose_is_of_words_and_their_nearest(tmp_path: P
 
 def test_the_heatmap_of_one_word_alone(tmp_path: Path) -> None:
     run = Observed(made_run(tmp_path / "run", {"a": 1}, rows=[[3, 4]]))
-    drawing = prepare("heatmap", [run])
-    assert drawing.numbers.rows == [("a", 1.0)]
-    assert "a" in drawn("heatmap", drawing)
+    with pytest.raises(MissingError, match="has a single word"):
+        prepare("heatmap", [run])
 
 
 def test_similarities_are_those_of_gensim(tmp_path: Path) -> None:
@@ -731,6 +732,11 @@ HOSTILE = ["$\\frac{", "<script>alert(1)</script>", "\u202ereversed", "a&b", '"'
 """What a vocabulary may hold: no white space, but anything else."""
 
 
+def _named(row: Any) -> str:
+    """Return the name of a score, as it stands in the figure of scores, by its row."""
+    return f"{row[2] or row[1]} ({row[6]:,})"
+
+
 EXPECTED: dict[str, Callable[[Any, list[str]], set[str]]] = {
     "pipeline": lambda rows, words: {text for row in rows for text in row if text},
     "top-words": lambda rows, words: {*words[:20], "6.89 %", "2.81 %", "count, and share of the text"},
@@ -738,7 +744,7 @@ EXPECTED: dict[str, Callable[[Any, list[str]], set[str]]] = {
     "sentence-lengths": lambda rows, words: {"half: ≤ 22", "95 %: ≤ 38", "words in a sentence"},
     "coverage": lambda rows, words: {"min_count", "● share of the text", "90%", "100"},
     "subsampling": lambda rows, words: {"the", "share of the text", "probability of being kept"},
-    "windows": lambda rows, words: {"1", "0.8", "0.6", "0.4", "0.2", "2", "3", "4", "5"},
+    "windows": lambda rows, words: {"80%", "60%", "40%", "20%", "1", "2", "3", "4", "5"},
     "noise": lambda rows, words: {*words[:10], "count ^ 0", "count ^ 0.75 (used)", "count ^ 1"},
     "training": lambda rows, words: {
         "held-out loss",
@@ -751,7 +757,7 @@ EXPECTED: dict[str, Callable[[Any, list[str]], set[str]]] = {
     "map": lambda rows, words: set(),
     "heatmap": lambda rows, words: {row[0] for row in rows},
     "similarities": lambda rows, words: {"two words at random", "a word and its nearest", "cosine similarity"},
-    "analogies": lambda rows, words: {"WordSim-353", "SimLex-999", *(row[2] for row in rows if row[2] and row[6])},
+    "analogies": lambda rows, words: {_named(row) for row in rows if row[6] and (row[2] or row[1] != "analogies")},
 }
 """What is written in the figures of the finished run, by their numbers and its words."""
 

@@ -114,10 +114,16 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
         "corpus fingerprint": start.get("fingerprint"),
         "grown from": start.get("grown_from"),
         "words trained": words,
-        "held-out loss": latest.get("loss", {}).get("loss"),
+        "held-out loss": _loss_after(events, words),
         **_made_with(start.get("versions", {})),
         "config": _settings_of(run),
     }
+
+
+def _loss_after(events: list[dict[str, Any]], words: int | None) -> float | None:
+    """Return the last loss that was measured before more words were trained; what came later is lost."""
+    losses = [event["loss"] for event in events if event["event"] == "loss" and event["words"] <= (words or 0)]
+    return losses[-1] if losses else None
 
 
 def _settings_of(run: RunDirectory) -> dict[str, Any]:

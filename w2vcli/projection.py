@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.vectors import Rows
+from w2vcli.wording import percent
 
 Points = NDArray[np.float64]
 _SEED = 1
 _NEIGHBOURS = 15
+_FLAT = 0.2  # a share; below it a plane shows little
 
 
 class Projected(NamedTuple):
@@ -34,9 +36,10 @@ def _pca(units: Rows) -> Projected:
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
     directions = directions[:2] * np.sign(directions[:2].sum(axis=1, keepdims=True) + 1e-12)  # else a sign is chance
     share = float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-300))
-    return Projected(
-        centred @ directions.T, f"PCA: these two directions hold {100 * share:.3g} % of how the vectors differ."
-    )
+    remark = f"PCA: these two directions hold {percent(share)} of how the vectors differ."
+    if share < _FLAT:
+        remark += " So most of it is not seen here; UMAP (--projection umap) shows better who is near whom."
+    return Projected(centred @ directions.T, remark)
 
 
 def _umap(units: Rows) -> Projected:

@@ -21,8 +21,11 @@ def report(
         ),
     ],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Write the page here; - is standard output.")
-    ] = "report.html",
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the page here; - is standard output.  [default: report.html]"
+        ),
+    ] = None,
     words: ShownWords = None,
     top: Top = 2_000,
     projection: Projection = "pca",
@@ -50,6 +53,8 @@ def report(
     if terminal or watch:
         from w2vcli.cli import terminal as shown
 
+        if output is not None:
+            raise ConfigError(["-o is for the page; --terminal and --watch write no file"])
         if watch and not sys.stdout.isatty():
             raise ConfigError(["--watch needs a terminal; without it --terminal shows the run once"])
         if watch:
@@ -60,6 +65,7 @@ def report(
     from w2vcli import report as reports
     from w2vcli.observed import observe
 
+    output = output or "report.html"
     choice = choice_of(words, top, projection, analogies, pairs)
     reports.check(output, len(runs), choice)
     size = reports.write(observe(runs), output, choice)

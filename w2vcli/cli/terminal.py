@@ -141,7 +141,8 @@ def _tables(run: Observed, choice: Any) -> list[tuple[str, tuple[str, ...], list
             continue
         found.append((f"{title}: {drawing.remark}", drawing.numbers.columns, list(drawing.numbers.rows[:12])))
     try:
-        found.append(("Neighbours", ("word", "count", "nearest words"), neighbour_rows(run, choice)))
+        rows = [(word, count, " · ".join(near)) for word, count, near in neighbour_rows(run, choice)]
+        found.append(("Neighbours", ("word", "count", "nearest words"), list(rows)))
     except MissingError as error:
         found.append((str(error), (), []))
     return found

@@ -151,7 +151,7 @@ def top_words(run: Observed, choice: Choice) -> Drawing:
 
     rows = list(zip(top.words, top.counts.tolist(), shares.tolist(), strict=True))
     most = f"“{label(top.words[0])}” alone is {percent(shares[0])} of the text" if len(top) else ""
-    remark = f"{most}; the {len(top)} most frequent words are {percent(float(shares.sum()))}."
+    remark = f"{most}; the {plural(len(top), 'most frequent word')} make {percent(float(shares.sum()))}."
     return Drawing(draw, Numbers(("word", "count", "share"), rows), remark)
 
 
@@ -202,16 +202,20 @@ def zipf(runs: Sequence[Observed], choice: Choice) -> Drawing:
         for run, (name, counts, _) in zip(runs, found, strict=True)
         for place in log_spaced(len(counts), 25).tolist()
     ]
-    remarks = [f"{f'{name}: ' if len(found) > 1 else ''}{_zipf_remark(counts, line)}" for name, counts, line in found]
+    remarks = [
+        f"{f'{name}: ' if len(found) > 1 else ''}{_zipf_remark(counts, line, run.run is not None)}"
+        for run, (name, counts, line) in zip(runs, found, strict=True)
+    ]
     return Drawing(draw, Numbers(("run", "rank", "word", "count"), rows), " ".join(remarks))
 
 
-def _zipf_remark(counts: CountArray, line: _Line | None) -> str:
+def _zipf_remark(counts: CountArray, line: _Line | None, of_text: bool) -> str:
+    """Return what the line is; and, of a text and not only of the words that a model has kept, how many occur once."""
     once = len(counts) - kept(counts, 2)
-    rare = f"{once:,} of {len(counts):,} distinct words occur once."
+    rare = f" {once:,} of {plural(len(counts), 'distinct word')} occur once." if of_text else ""
     if line is None:
-        return f"Too few words occur {_LEAST_FITTED} times to fit a line. {rare}"
-    return f"The fitted slope, over words that occur {_LEAST_FITTED} times or more, is {line.slope:.2f}. {rare}"
+        return f"Too few words occur {_LEAST_FITTED} times to fit a line.{rare}"
+    return f"The fitted slope, over words that occur {_LEAST_FITTED} times or more, is {line.slope:.2f}.{rare}"
 
 
 # ---------------------------------------------------------------- sentences
@@ -230,15 +234,15 @@ def sentence_lengths(run: Observed, choice: Choice) -> Drawing:
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        axes.bar(np.arange(len(bins)) * width, bins, width * 0.92, align="edge", color=SERIES[0])
-        for name in ("half", "95 %"):
-            axes.axvline(marks[name] + 1, color=SERIES[1], ls="--", lw=1.2)
+        axes.bar(np.arange(len(bins)) * width - 0.5, bins, width * 0.92, align="edge", color=SERIES[0])
+        for name, height in (("half", 0.97), ("95 %", 0.88)):
+            axes.axvline(marks[name] + 0.5, color=SERIES[1], ls="--", lw=1.2)
             axes.annotate(
-                f"{name}: ≤ {marks[name]}", (marks[name] + 1, 0.97), xycoords=("data", "axes fraction"),
+                f"{name}: ≤ {marks[name]}", (marks[name] + 0.5, height), xycoords=("data", "axes fraction"),
                 xytext=(4, 0), textcoords="offset points", va="top", size=8,
             )  # fmt: skip
         axes.set(xlabel="words in a sentence", ylabel="share of the sentences")
-        axes.set_xlim(0, len(bins) * width)
+        axes.set_xlim(-0.5, max(len(bins) * width, marks["95 %"] + 2) - 0.5)
         percents(axes.yaxis)
         axes.grid(axis="x", visible=False)
 

@@ -36,6 +36,9 @@ def training(runs: Sequence[Observed], choice: Choice) -> Drawing:
         quantities(axes.xaxis)
         if len(seen) == 1:
             axes.yaxis.label.set_color(SERIES[0])
+        if not any(run.history.losses for _, run in seen):
+            axes.set_ylabel("")
+            axes.set_yticks([])
         legend_above(figure)
 
     rows = [
@@ -107,7 +110,7 @@ def _course_remark(run: Observed, named: bool) -> str:
     history, best = run.history, _best(run)
     who = f"{run.name}: " if named else ""
     if best is None:
-        return f"{f'{who}no' if named else 'No'} loss was measured: no sentences are held out."
+        return f"{f'{who}no' if named else 'No'} loss was measured: no sentences are held out (train.heldout)."
     last = history.losses[-1][1]
     parts = [f"{who}the loss went from {history.losses[0][1]:.4f} to {last:.4f}"]
     if best[1] < last:
@@ -119,6 +122,10 @@ def _course_remark(run: Observed, named: bool) -> str:
     for one in history.interruptions if len(history.interruptions) <= _TOLD else ():
         lost = f", {one.lost:,} words were trained anew" if one.lost else ""
         sentence += f" After {one.words:,} words training went on again ({one.reason}){lost}."
+    saved = history.checkpoints[-1] if history.checkpoints else 0
+    if not (history.done or run.is_training) and history.words > saved:
+        where = f"the checkpoint after {saved:,} words" if saved else "its beginning"
+        sentence += f" It is not finished, and goes on from {where}."
     return sentence[0].upper() + sentence[1:] if not named else sentence
 
 

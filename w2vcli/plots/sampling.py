@@ -25,7 +25,7 @@ def subsampling(run: Observed, choice: Choice) -> Drawing:
     counts, sample = run.kept_counts, run.config.word2vec.sample
     total = int(counts.sum())
     keep = keep_probabilities(counts, sample)
-    curve = np.geomspace(max(1, counts[-1] / 3), counts[0] * 1.5, _CURVE)
+    curve = np.geomspace(max(1, counts[-1] / 3), min(counts[0] * 1.5, total), _CURVE)
     kept = keep_probabilities(curve, sample, total)
     marked = log_spaced(min(len(counts), len(run.top)), _MARKED)
     labelled = log_spaced(min(len(counts), len(run.top)), _LABELLED)
@@ -84,7 +84,7 @@ def windows(run: Observed, choice: Choice) -> Drawing:
         else:
             bars = axes.bar(distances, inclusion, 0.72, color=SERIES[0])
         if settings.window <= 12:
-            axes.bar_label(bars, [f"{share:.2g}" for share in inclusion], padding=2, size=8, color=INK)
+            axes.bar_label(bars, [f"{share:.0%}" for share in inclusion], padding=2, size=8, color=INK)
             axes.set_xticks(distances)
         axes.set(xlabel="distance from the centre, in words", ylabel="probability", ylim=(0, 1.1))
         axes.grid(axis="x", visible=False)
@@ -115,7 +115,7 @@ def noise(run: Observed, choice: Choice) -> Drawing:
             text = f"count ^ {exponent:g}{' (used)' if used else ''}"
             axes.plot(chances, MARKERS[number] + "-", color=SERIES[number], lw=2 if used else 0.8, ms=4.5, label=text)
         axes.set_xticks(range(len(words)), [label(word, 12) for word in words], rotation=45, ha="right", color=INK)
-        axes.set(yscale="log", ylabel="probability as a noise word")
+        axes.set(yscale="log", ylabel="probability")
         percents(axes.yaxis)
         legend_above(figure)
 

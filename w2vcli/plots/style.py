@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vcli.wording import label
+from w2vcli.wording import label, quantity
 
 Value = TypeVar("Value")
 
@@ -43,6 +43,7 @@ SEQUENTIAL = "cividis_r"
 FULL, WIDE, NARROW = 9.6, 5.8, 3.5
 """Inches: across a page, half of it, and a telephone's screen or a column of a paper."""
 _IS_NARROW = 4.5
+_DECADES = 100  # a logarithmic axis of fewer has more than powers of ten on it
 
 _OTHER_SCRIPTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
@@ -157,18 +158,23 @@ def legend_above(figure: Any) -> None:
 
 def quantities(axis: Any) -> None:
     """Show an axis' numbers with k, M and G."""
-    from matplotlib.ticker import EngFormatter, NullFormatter
-
-    axis.set_major_formatter(EngFormatter(sep=""))
-    axis.set_minor_formatter(NullFormatter())
+    _formatted(axis, lambda number: quantity(number) if number >= 1 or not number else "")
 
 
 def percents(axis: Any) -> None:
     """Show an axis' shares as percentages."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    _formatted(axis, lambda share: f"{100 * share:.10f}".rstrip("0").rstrip(".") + "%" if share <= 1 else "")
 
-    axis.set_major_formatter(FuncFormatter(lambda share, place: f"{100 * share:.10f}".rstrip("0").rstrip(".") + "%"))
+
+def _formatted(axis: Any, text: Callable[[float], str]) -> None:
+    """Show numbers as a function does; on a logarithmic axis, all that is on it, also those between powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda number, place: text(number)))
     axis.set_minor_formatter(NullFormatter())
+    low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() == "log" and low > 0 and high < _DECADES * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
 
 
 def log_spaced(number: int, most: int) -> NDArray[np.int64]:

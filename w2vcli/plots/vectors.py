@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,12 +55,14 @@ def chosen_words(run: Observed, choice: Choice, number: int = _CHOSEN) -> Ids:
         questions = Questions(vectors)
         wanted = [word for text in choice.words for word in ([text] if text in vectors.words else text.split())]
         return np.array(list(dict.fromkeys(map(questions.find, wanted))), dtype=np.int64)
-    first = 0
-    if vectors.counts is not None:
-        counts = np.asarray(vectors.counts[:AMONG])
-        first = int(np.searchsorted(-counts, -_TOO_FREQUENT * run.counts.sum()))
-    first = min(first, max(0, len(vectors) - number))
+    first = min(first_after_function_words(run), max(0, len(vectors) - number))
     return np.arange(first, min(first + number, len(vectors)))
+
+
+def first_after_function_words(run: Observed) -> int:
+    """Return the first word that makes less than 1/1000 of the text; 0 where counts are not known."""
+    counts = run.vectors.counts
+    return 0 if counts is None else int(np.searchsorted(-np.asarray(counts[:AMONG]), -_TOO_FREQUENT * run.counts.sum()))
 
 
 def random_words(vectors: Vectors, number: int, seed: int = 1) -> Ids:
@@ -112,17 +114,20 @@ def word_map(run: Observed, choice: Choice) -> Drawing:
     order = [*found.chosen, *(place for place in range(len(words)) if place not in set(found.chosen))]
 
     def draw(figure: Any) -> None:
-        axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
+        axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
+        axes.margins(0.06)
         axes.scatter(*found.points.T, s=3, color=SERIES[0], alpha=0.35, linewidths=0)
         if found.chosen:
             axes.scatter(*found.points[found.chosen].T, s=14, color=SERIES[1], linewidths=0)
         size = 6.5 if is_narrow(figure.get_figwidth()) else 7.5
-        for place in _without_overlaps(figure, found.points, words, order, size):
+        places = axes.transData.transform(found.points) * 72 / figure.dpi
+        for place, side in _beside(places, words, order, len(found.chosen), 72 * figure.get_figwidth(), size):
             bold = place in found.chosen
             axes.annotate(
-                label(words[place], 16), found.points[place], xytext=(2.5, 0), textcoords="offset points", va="center",
-                size=size, color=SERIES[1] if bold else INK, weight="bold" if bold else "normal",
+                label(words[place], 16), found.points[place], xytext=(3 * side, 0), textcoords="offset points",
+                ha="left" if side > 0 else "right", va="center", size=size, color=SERIES[1] if bold else INK,
+                weight="bold" if bold else "normal",
             )  # fmt: skip
 
     points = found.points.round(4).tolist()[:_LISTED]
@@ -130,23 +135,32 @@ def word_map(run: Observed, choice: Choice) -> Drawing:
     return Drawing(draw, Numbers(("word", "x", "y"), rows), found.remark)
 
 
-def _without_overlaps(
-    figure: Any, points: Points, words: Sequence[str], order: Sequence[int], size: float
-) -> list[int]:
-    """Return which points, in this order of preference, have room for their words beside them."""
-    width, height = (72 * inches for inches in figure.get_size_inches())
-    low, high = points.min(axis=0), points.max(axis=0)
-    places = (points - low) / np.maximum(high - low, 1e-12) * (0.9 * width, 0.9 * height)
-    taken: dict[tuple[int, int], bool] = {}
-    shown = []
-    for place in order:
+def _beside(
+    places: Points, words: Sequence[str], order: Sequence[int], always: int, width: float, size: float
+) -> Iterator[tuple[int, int]]:
+    """Yield which words can be written beside their points, and on which side of them, 1 for the right and -1.
+
+    Args:
+        places: where the points are in a figure, in points of its letters, (n, 2).
+        words: what is to be written.
+        order: which words have the first choice.
+        always: so many of these are written in any case.
+        width: of the figure, in the same unit.
+        size: of letters.
+    """
+    taken: set[tuple[int, int]] = set()
+    for turn, place in enumerate(order):
         x, y = places[place]
-        columns = range(int(x // size), int((x + size * _LETTERS * len(label(words[place], 16))) // size) + 2)
-        cells = [(column, row) for column in columns for row in (int(y // size), int(y // size) + 1)]
-        if not any(cell in taken for cell in cells):
-            taken.update(dict.fromkeys(cells, True))
-            shown.append(place)
-    return shown
+        long = size * _LETTERS * len(label(words[place], 16)) + 3
+        fitting = [side for side, left in ((1, x), (-1, x - long)) if left >= 0 and left + long <= width] or [1]
+        for side in fitting:
+            left = x if side > 0 else x - long
+            columns = range(int(left // size), int((left + long) // size) + 1)
+            cells = {(column, row) for column in columns for row in (int(y // size), int(y // size) + 1)}
+            if not cells & taken or (turn < always and side == fitting[-1]):
+                taken |= cells
+                yield place, side
+                break
 
 
 # ---------------------------------------------------------------- similarities
@@ -173,6 +187,8 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
     """Prepare the cosine similarities of some words, similar words together."""
     vectors = run.vectors
     ids = _heated(run, choice)
+    if len(ids) < 2:
+        raise MissingError(f"{run.path}: has a single word, which is similar to nothing but itself")
     ids = ids[clustered(vectors.units(ids))]
     words = [vectors.words[number] for number in ids.tolist()]
     units = vectors.units(ids)
@@ -182,12 +198,11 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
         from matplotlib import colormaps
 
         axes = figure.subplots()
-        narrow = is_narrow(figure.get_figwidth())
         shades = colormaps[SEQUENTIAL].resampled(_SHADES)
         lines = {"edgecolors": PAPER, "linewidth": 0.4}
         cells = axes.pcolormesh(cosines, cmap=shades, vmin=0, vmax=1, **lines)
         names = [label(word, 12) for word in words]
-        size = (6 if narrow else 7.5) if len(words) > 12 else 8
+        size = 7 if len(words) > 12 else 8
         axes.set_xticks(np.arange(len(words)) + 0.5, names, rotation=90, size=size, color=INK)
         axes.set_yticks(np.arange(len(words)) + 0.5, names, size=size, color=INK)
         axes.tick_params(length=0)
@@ -200,7 +215,7 @@ def heatmap(run: Observed, choice: Choice) -> Drawing:
         bar.set_label("cosine similarity", color=MUTED)
 
     rows = [(word, *(round(float(value), 3) for value in line)) for word, line in zip(words, cosines, strict=True)]
-    mean = float((cosines.sum() - len(words)) / max(1, len(words) * (len(words) - 1)))
+    mean = float((cosines.sum() - len(words)) / (len(words) * (len(words) - 1)))
     remark = f"The mean similarity of two of these words is {mean:.2f}."
     if not choice.words:
         remark += " They are some frequent words, each with its two nearest."
@@ -301,17 +316,22 @@ def analogies(runs: Sequence[Observed], choice: Choice) -> Drawing:
                 values, heights, xerr=spread, fmt=MARKERS[number], ms=4, lw=1.2, capsize=2, color=SERIES[number],
                 label=in_legend(run.name),
             )  # fmt: skip
-        axes.set_yticks(range(len(names)), [label(section or name, 30) for name, section in names], color=INK)
+        axes.set_yticks(range(len(names)), [_asked(name, found) for name in names], color=INK)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        axes.set_xlabel("score, with its 95 % interval")
+        axes.set_xlabel("share right, or correlation, and 95 % interval", loc="right")
         axes.margins(y=0.03)
-        percents(axes.xaxis)
         if len(found) > 1:
             legend_above(figure)
 
     columns = ("model", "set", "section", "score", "low", "high", "asked", "total")
     return Drawing(draw, Numbers(columns, [_row(row) for rows in found for row in rows]))
+
+
+def _asked(name: tuple[str, str | None], found: Sequence[Sequence[Row]]) -> str:
+    """Return the name of a section, or of a set, and how many questions were asked, at the least."""
+    asked = min(row.score.asked for rows in found for row in rows if (row.set, row.section) == name)
+    return f"{label(name[1] or name[0], 30)} ({asked:,})"
 
 
 def _row(row: Row) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import w2vcli
 from w2vcli import outputs, projection
-from w2vcli.errors import ConfigError, W2VError
+from w2vcli.errors import ConfigError, UnknownWordError, W2VError
 from w2vcli.observed import Observed
 from w2vcli.plots import MOST_RUNS, PLOTS, Choice, saving
 from w2vcli.plots.vectors import chosen_words
@@ -69,7 +69,10 @@ def write(runs: Sequence[Observed], destination: str, choice: Choice | None = No
     choice = choice or Choice()
     check(destination, len(runs), choice)
     if choice.words:
-        chosen_words(runs[0], choice)
+        try:
+            chosen_words(runs[0], choice)
+        except UnknownWordError as error:
+            raise UnknownWordError(f"{runs[0].path}: {error}") from error
     found = one.sections(runs[0], choice) if len(runs) == 1 else several.sections(runs, choice)
     return _deliver(Page(_title(runs), _subtitle(runs), found, _made()), destination)
 

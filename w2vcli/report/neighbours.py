@@ -11,17 +11,17 @@ import numpy as np
 from w2vcli.observed import Observed
 from w2vcli.plots import PLOTS, Choice, Numbers, figure_of, prepare, style
 from w2vcli.plots.style import FULL, inline_svg
-from w2vcli.plots.vectors import AMONG, chosen_words, map_of, random_words
+from w2vcli.plots.vectors import AMONG, chosen_words, first_after_function_words, map_of, random_words
 from w2vcli.report.page import Part, Remark, Table, WordMap
 from w2vcli.report.parts import LETTERS, table
 from w2vcli.vectors import Found, Ids, Vectors
-from w2vcli.wording import label
+from w2vcli.wording import label, percent
 
 _SHOWN = 10
 _COLUMNS = ("word", "count", "nearest words, with their cosine similarities")
 _AT_ONCE = 250  # words whose neighbours are looked for in one search
 _RANDOM = 12
-_COMPARED, _LISTED = 1_000, 20
+_CANDIDATES, _COMPARED, _LISTED = 30_000, 1_000, 20
 
 
 def nearest(vectors: Vectors, ids: Ids, number: int = _SHOWN) -> list[Found]:
@@ -45,8 +45,8 @@ def neighbour_tables(run: Observed, choice: Choice) -> list[Part]:
     ]
 
 
-def neighbour_rows(run: Observed, choice: Choice) -> list[tuple[str, int | None, str]]:
-    """Return chosen words, their counts, and their neighbours in a line.
+def neighbour_rows(run: Observed, choice: Choice) -> list[tuple[str, int | None, list[str]]]:
+    """Return chosen words, their counts, and their neighbours with their similarities.
 
     Raises:
         UnknownWordError: when a word is not in the vocabulary.
@@ -61,7 +61,7 @@ def _searched_among(vectors: Vectors) -> list[Part]:
     return [Remark(f"Neighbours are looked for among the {AMONG:,} most frequent words.")]
 
 
-def _rows(vectors: Vectors, ids: Ids) -> list[tuple[str, int | None, str]]:
+def _rows(vectors: Vectors, ids: Ids) -> list[tuple[str, int | None, list[str]]]:
     return [
         (
             label(vectors.words[number], LETTERS),
@@ -72,12 +72,11 @@ def _rows(vectors: Vectors, ids: Ids) -> list[tuple[str, int | None, str]]:
     ]
 
 
-def _listed(vectors: Vectors, found: Found) -> str:
-    """Return words and their similarities in a line."""
-    return " · ".join(
+def _listed(vectors: Vectors, found: Found) -> list[str]:
+    return [
         f"{label(vectors.words[number], LETTERS // 2)} {score:.2f}"
         for number, score in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
-    )
+    ]
 
 
 # ---------------------------------------------------------------- the map
@@ -121,62 +120,73 @@ def _labels(vectors: Vectors, ids: Ids) -> list[str]:
 
 
 class Changes(NamedTuple):
-    """How the neighbours of words differ between two runs: the words, and the share of the ten nearest in both."""
+    """How the neighbours of words differ between two runs.
+
+    `kept`: the share of each word's ten nearest that are the same. `before`, `after`: those that are only in one.
+    """
 
     words: list[str]
     kept: list[float]
-    before: list[str]
-    after: list[str]
+    before: list[list[str]]
+    after: list[list[str]]
 
 
 def compare(one: Observed, other: Observed, choice: Choice) -> list[Part]:
-    """Return which neighbours changed from one run to another: of chosen words, and where most did."""
+    """Return which neighbours, among the words that both know, changed from one run to another.
+
+    Raises:
+        MissingError: when one has no vectors.
+        UnknownWordError: when a word that is to be shown is not in the first one's vocabulary.
+    """
     words, known = one.vectors.words[:AMONG], other.vectors.words
-    shared = list(islice((word for word in words if word in known), _COMPARED))
+    both = list(islice((word for word in words if word in known), _CANDIDATES))
     chosen = [one.vectors.words[number] for number in chosen_words(one, choice).tolist()]
-    chosen = [word for word in chosen if word in other.vectors.words]
-    if not shared:
-        return [Remark(f"{one.name} and {other.name} have no word in common.")]
-    changes, asked = _changes(one, other, shared), _changes(one, other, chosen)
+    chosen = [word for word in chosen if word in known]
+    pair = _of(one, [*both, *chosen]), _of(other, [*both, *chosen])
+    if len(both) < 3:
+        return [Remark(f"{one.name} and {other.name} have too few words in common.")]
+    function_words = set(one.vectors.words[: first_after_function_words(one)])
+    content = [word for word in both if word not in function_words][:_COMPARED] or both[:_COMPARED]
+    changes, asked = _changes(*pair, content), _changes(*pair, chosen)
+    most = [place for place in np.argsort(changes.kept, kind="stable")[:_LISTED].tolist() if changes.kept[place] < 1]
     mean = sum(changes.kept) / len(changes.kept)
-    most = np.argsort(changes.kept, kind="stable")[:_LISTED].tolist()
     return [
         Remark(
-            f"Of the ten nearest words of the {len(shared):,} most frequent words that both know, {100 * mean:.3g} % "
-            f"are the same in {one.name} and in {other.name}."
+            f"Among the {len(both):,} most frequent words that both know, {percent(mean)} of the ten nearest of a word "
+            f"are the same in {one.name} and in {other.name}, on average over {len(content):,} words."
         ),
-        _change_table(asked, range(len(chosen)), one, other, "neighbours of some words"),
-        _change_table(changes, most, one, other, "the words whose neighbours differ most"),
+        _change_table(asked, range(len(asked.words)), one, other, "neighbours of some words"),
+        *([_change_table(changes, most, one, other, "words whose neighbours differ most")] if most else ()),
     ]
 
 
-def _changes(one: Observed, other: Observed, words: Sequence[str]) -> Changes:
-    near: list[list[list[str]]] = []
-    for vectors in (one.vectors, other.vectors):
+def _of(run: Observed, words: Sequence[str]) -> Vectors:
+    """Return a run's vectors of these words alone."""
+    places = [run.vectors.words.find(word) for word in dict.fromkeys(words)]
+    return run.vectors.only(np.array(places, dtype=np.int64))
+
+
+def _changes(one: Vectors, other: Vectors, words: Sequence[str]) -> Changes:
+    near = []
+    for vectors in (one, other):
         ids = np.array([vectors.words.find(word) for word in words], dtype=np.int64)
         near.append([[vectors.words[number] for number in found.ids.tolist()] for found in nearest(vectors, ids)])
     kept = [len(set(before) & set(after)) / max(1, len(before)) for before, after in zip(*near, strict=True)]
-    lost, new = _only_in(near[0], near[1]), _only_in(near[1], near[0])
-    return Changes(list(words), kept, lost, new)
+    return Changes(list(words), kept, _only_in(near[0], near[1]), _only_in(near[1], near[0]))
 
 
-def _only_in(mine: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> list[str]:
-    """Return, in a line for each word, those of its neighbours that are not among the others."""
-    lines = []
-    for some, others in zip(mine, theirs, strict=True):
-        lines.append(" · ".join(label(word, LETTERS // 2) for word in some if word not in others))
-    return lines
+def _only_in(mine: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return, for each word, those of its neighbours that are not among the others."""
+    return [
+        [label(word, LETTERS // 2) for word in some if word not in others]
+        for some, others in zip(mine, theirs, strict=True)
+    ]
 
 
 def _change_table(changes: Changes, places: Sequence[int], one: Observed, other: Observed, caption: str) -> Table:
     rows = [
-        (
-            label(changes.words[place], LETTERS),
-            f"{changes.kept[place]:.0%}",
-            changes.before[place],
-            changes.after[place],
-        )
-        for place in places
+        (label(changes.words[at], LETTERS), f"{changes.kept[at]:.0%}", changes.before[at], changes.after[at])
+        for at in places
     ]
     columns = ("word", "the same", f"only in {one.name}", f"only in {other.name}")
     return table(Numbers(columns, rows), f"{one.name} and {other.name}: {caption}")

@@ -16,7 +16,14 @@ _WARNINGS = 20
 
 
 def sections(run: Observed, choice: Choice) -> list[Section]:
-    """Return all sections of the report on a run."""
+    """Return all sections of the report on a run; of a model alone, those that it has something for."""
+    every = _sections(run, choice)
+    if run.run is not None:
+        return every
+    return [section for section in every if any(not isinstance(part, Remark) for part in section.parts)]
+
+
+def _sections(run: Observed, choice: Choice) -> list[Section]:
     return [
         Section(
             "summary",
@@ -84,6 +91,8 @@ def _where_there_are_vectors(parts: Callable[[], list[Part]]) -> list[Part]:
 def _summary(run: Observed) -> list[Part]:
     settings = run.about.get("config", {})
     parts: list[Part] = [Facts([*facts_of(run), *_speed(run)])]
+    if run.run is None:
+        parts.append(Remark("A model alone does not tell how it was trained: what would be of that is left out."))
     parts += [Remark(f"Failed: {run.history.failed}")] if run.run and run.history.failed else []
     if settings:
         defaults = Config().flat()

@@ -592,7 +592,7 @@ class Search {
     const place = written === undefined ? this.folded.indexOf(bare.toLowerCase()) : places.get(written);
     this.close();
     if (place >= 0) this.take(place);
-    else this.map.say(bare, ` is not among the ${data.words.length.toLocaleString("en")} words of this map.`);
+    else this.map.say(bare, ` is not among the ${data.words.length.toLocaleString("en")} words of this map; --words and --top of w2v report add others.`);
   }
 
   take(place) {

@@ -40,14 +40,14 @@ class Table:
 
     Args:
         columns: what stands above it.
-        rows: its cells, plain text.
+        rows: its cells, plain text; or several texts, each of which stays in one piece.
         caption: what it is; the line to open it by if it is folded.
         folded: whether it is closed until it is asked for.
         words: whether its cells are words of the model, which are nothing to translate.
     """
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Sequence[str]]]
     caption: str = ""
     folded: bool = False
     words: bool = False

@@ -42,12 +42,15 @@ def drawn(name: str, runs: Sequence[Observed], choice: Choice) -> Figure:
 
 
 def table(numbers: Numbers, caption: str = "", folded: bool = False) -> Table:
-    """Return numbers as a table."""
+    """Return numbers as a table; a list in a cell is one of texts that each stay in one piece."""
     columns = [
         Column(label(name, LETTERS) if name else "", _is_numeric([row[place] for row in numbers.rows]))
         for place, name in enumerate(numbers.columns)
     ]
-    return Table(columns, [[shown(value) for value in row] for row in numbers.rows], caption, folded)
+    rows = [
+        [[*map(shown, value)] if isinstance(value, list) else shown(value) for value in row] for row in numbers.rows
+    ]
+    return Table(columns, rows, caption, folded)
 
 
 def facts_of(run: Observed) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from w2vcli.config import yaml_scalar
+from w2vcli.evaluate.answers import Difference
 from w2vcli.evaluate.rows import Row
 from w2vcli.observed import MissingError, Observed
 from w2vcli.plots import Choice, Numbers
@@ -15,6 +16,7 @@ from w2vcli.report.page import Part, Remark, Section
 from w2vcli.report.parts import facts_of, figure, table
 
 _ABSENT = "–"
+_SIGNIFICANT, _FEWEST = 0.05, 20  # questions, of which a bootstrap can say something
 
 
 def sections(runs: Sequence[Observed], choice: Choice) -> list[Section]:
@@ -86,12 +88,12 @@ def _scores(runs: Sequence[Observed], choice: Choice) -> list[Part]:
         return []
     columns = ["set", "section", runs[0].name]
     for run in runs[1:]:
-        columns += [run.name, "difference", "p"]
+        columns += [run.name, "difference", "p", "of"]
     rows = [_score_row(same) for same in zip(*found, strict=True)]
     return [
         table(
             Numbers(tuple(columns), rows),
-            "Scores, and differences to the first run on what both know; * marks p below 0.05, one in twenty by chance",
+            "Scores, and differences to the first run on what both know; * marks p below 0.05: one in twenty by chance",
         )
     ]
 
@@ -101,10 +103,17 @@ def _score_row(same: Sequence[Row]) -> tuple[Any, ...]:
     for number, row in enumerate(same):
         cells.append(row.score.value)
         if number:
-            difference = row.difference
-            mark = " *" if difference and difference.p < 0.05 else ""
-            cells += [f"{difference.value:+.4f}{mark}", difference.p] if difference else ["", None]
+            cells += _compared_score(row.difference)
     return tuple(cells)
+
+
+def _compared_score(difference: Difference | None) -> list[Any]:
+    """Return a difference, its p-value, and of how many questions it is."""
+    if difference is None:
+        return ["", "", None]
+    mark = " *" if difference.p < _SIGNIFICANT and difference.asked >= _FEWEST else ""
+    p = "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}"
+    return [f"{difference.value:+.4f}{mark}", p, difference.asked]
 
 
 def _compared(one: Observed, other: Observed, choice: Choice) -> list[Part]:
