@@ -19,7 +19,6 @@ from w2vcli.report.page import Page, Section, render
 from w2vcli.report.parts import drawn
 from w2vcli.sources import STDIN as STDOUT
 from w2vcli.sources import is_url
-from w2vcli.wording import label
 
 ENDINGS = (".html", ".htm")
 
@@ -97,7 +96,8 @@ def _deliver(page: Page, destination: str) -> int:
 
 
 def _title(runs: Sequence[Observed]) -> str:
-    return " and ".join(label(run.name, 60) for run in runs)
+    *others, last = (run.name for run in runs)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _subtitle(runs: Sequence[Observed]) -> str:
