@@ -366,3 +366,13 @@ def test_settings_that_are_unknown_are_not_called_equal(lee_run: Path, tmp_path:
     assert parts_of(several.sections(runs, Choice(sets=[built_in("SimLex-999")])), "settings") == [
         Remark("The settings of file are not known.")
     ]
+
+
+def test_no_words_make_a_page_large(tmp_path: Path) -> None:
+    """As many words on the map as there may be, of 300 letters of four bytes each, some of which become escapes."""
+    digits = [chr(0x1F600 + number) for number in range(9)] + ["\U000e0001"]
+    words = ["".join(digits[int(digit)] for digit in f"{number:05}") * 60 for number in range(6_000)]
+    rows = np.random.default_rng(1).normal(size=(6_000, 4))
+    run = Observed(made_run(tmp_path / "run", {word: 6_000 - place for place, word in enumerate(words)}, rows=rows))
+    size = report.write([run], str(tmp_path / "page.html"), Choice(top=5_000, sets=[built_in("SimLex-999")]))
+    assert size == (tmp_path / "page.html").stat().st_size < 6_000_000

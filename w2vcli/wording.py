@@ -81,8 +81,10 @@ def label(word: Any, most: int = 24) -> str:
     ('king', 'a\\\\x00b', 'wwwwwwwwwwwwwwwwwwwwwww…')
     """
     text = str(word)
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(_visible(letter) for letter in cut) or "(empty)"
+    shown = "".join(_visible(letter) for letter in text[:most])
+    if len(text) > most or len(shown) > most:
+        shown = f"{shown[: most - 1]}…"
+    return shown or "(empty)"
 
 
 def _visible(letter: str) -> str:

@@ -20,6 +20,7 @@ from w2vcli.wording import label, percent
 _SHOWN = 10
 _COLUMNS = ("word", "count", "nearest words, with their cosine similarities")
 _AT_ONCE = 250  # words whose neighbours are looked for in one search
+_ON_A_MAP, _MAP_LETTERS = 20_000, 32  # neighbours of all words, and of a word: a page is to be small whatever they are
 _RANDOM = 12
 _CANDIDATES, _COMPARED, _LISTED = 30_000, 1_000, 20
 
@@ -85,7 +86,7 @@ def _listed(vectors: Vectors, found: Found) -> list[str]:
 def word_map(run: Observed, choice: Choice) -> WordMap:
     """Return the map of a run's words, to move about in."""
     vectors, drawn, plot = run.vectors, map_of(run, choice), PLOTS["map"]
-    found = nearest(vectors, drawn.ids)
+    found = nearest(vectors, drawn.ids, max(4, min(_SHOWN, _ON_A_MAP // len(drawn.ids))))
     every = np.unique(np.concatenate([answer.ids for answer in found]))
     place = {number: at for at, number in enumerate(every.tolist())}
     on_map = {number: at for at, number in enumerate(drawn.ids.tolist())}
@@ -113,7 +114,7 @@ def word_map(run: Observed, choice: Choice) -> WordMap:
 
 
 def _labels(vectors: Vectors, ids: Ids) -> list[str]:
-    return [label(vectors.words[number], LETTERS) for number in ids.tolist()]
+    return [label(vectors.words[number], _MAP_LETTERS) for number in ids.tolist()]
 
 
 # ---------------------------------------------------------------- two runs
