@@ -32,7 +32,7 @@ def report(
     analogies: AnalogyFiles = None,
     pairs: PairFiles = None,
     terminal: Annotated[
-        bool, typer.Option("--terminal", help="Show curves and tables in the terminal instead.")
+        bool, typer.Option("--terminal", help="Show curves and tables in the terminal; takes --words.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Show them in the terminal while a run is training, until it ends.")
