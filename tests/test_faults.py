@@ -51,6 +51,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert found["bit-identical"] == found["runs"] / 2
 
 
+@pytest.mark.slow
 def test_every_change_to_the_disk_may_fail(tmp_path: Path) -> None:
     """Every seventeenth, that is."""
     shim = tmp_path / "shim.so"
@@ -67,6 +68,7 @@ def test_every_change_to_the_disk_may_fail(tmp_path: Path) -> None:
     assert found["outcomes"]["refused in one line"] > 50
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
     mounted = tmp_path / "mounted"
     mounted.mkdir()

@@ -266,7 +266,7 @@ def test_a_run_that_is_not_finished(browser: Browser, lee: Path, tmp_path: Path,
 def test_a_run_without_vectors_or_corpus_says_so(lee_run: Path, tmp_path: Path, w2v: W2V) -> None:
     for name in ("config.yaml", "vocab.tsv", "events.jsonl"):
         (tmp_path / name).write_bytes((lee_run / name).read_bytes())
-    done = w2v("report", tmp_path, "-o", "-")
+    done = w2v("report", tmp_path, "-o", "-", "--words", "police")
     found = done.out
     assert (done.code, done.err) == (0, "")
     assert found.startswith("<!DOCTYPE html>")

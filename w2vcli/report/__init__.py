@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import w2vcli
 from w2vcli import outputs, projection
 from w2vcli.errors import ConfigError, UnknownWordError, W2VError
-from w2vcli.observed import Observed
+from w2vcli.observed import MissingError, Observed
 from w2vcli.plots import MOST_RUNS, PLOTS, Choice, saving
 from w2vcli.plots.vectors import chosen_words
 from w2vcli.report import one, several
@@ -69,7 +70,8 @@ def write(runs: Sequence[Observed], destination: str, choice: Choice | None = No
     check(destination, len(runs), choice)
     if choice.words:
         try:
-            chosen_words(runs[0], choice)
+            with suppress(MissingError):  # of vectors, which the page says
+                chosen_words(runs[0], choice)
         except UnknownWordError as error:
             raise UnknownWordError(f"{runs[0].path}: {error}") from error
     found = one.sections(runs[0], choice) if len(runs) == 1 else several.sections(runs, choice)
