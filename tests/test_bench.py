@@ -47,6 +47,7 @@ def test_summaries_by_hand() -> None:
     assert summaries(runs, "nobody")[0].speed_ratio is None
 
 
+@pytest.mark.slow
 def test_every_trainer_trains(lee: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each on real text, in its turn, with a model that can be read and a seed for each round."""
     need("fasttext", "fasttext-wheel")

@@ -21,6 +21,7 @@ SMALL = Config.model_validate(
 )
 
 
+@pytest.mark.slow
 def test_every_size_trains_the_same_pairs(lee: Path) -> None:
     need("torch", "'w2vcli[torch]'")
     trials = list(bench_batch([str(lee)], SMALL, [2, 256, 65_536], 5_000))

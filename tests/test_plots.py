@@ -823,7 +823,7 @@ def test_words_made_to_do_harm_are_written_as_text(name: str, tmp_path: Path) ->
     if name in ("top-words", "noise", "heatmap"):
         most = 14 if name == "top-words" else 12
         assert {label(word, most) for word in HOSTILE} <= written
-        assert {"$\\frac{", "$x$", "#0072b2", "\\u202ereversed", "a&b"} <= written
+        assert {"$\\frac{", "$x$", "#0072b2", label("\u202ereversed", most), "a&b"} <= written
     else:
         assert label(HOSTILE[0]) in written
     assert "<script>" in label(HOSTILE[1], 12)
