@@ -121,6 +121,7 @@ def test_an_unfinished_run_of_whose_files_some_are_damaged(tmp_path: Path) -> No
     run.mkdir()
     (run / "config.yaml").write_text("word2vec: {windw: 3}")
     lines = ['{"event": "start", "time": 0}', '{"event": "failed", "time": 1}', '{"event": "block", "time": "x"}']
+    lines.append('{"event": "loss", "time": 2}')
     (run / "events.jsonl").write_text("\n".join(lines))
     about = describe(run)
     assert (about["state"], about["progress"], about["config"], about["failed"]) == ("unfinished", "encoding", {}, None)

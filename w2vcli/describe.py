@@ -15,6 +15,7 @@ import numpy as np
 from w2vcli import checkpoint, formats
 from w2vcli.config import Config, resolve
 from w2vcli.errors import ConfigError, W2VError
+from w2vcli.history import History
 from w2vcli.model import file_of
 from w2vcli.queries import Questions
 from w2vcli.run_directory import Event, RunDirectory
@@ -122,7 +123,7 @@ def _describe_unfinished(run: RunDirectory, events: list[dict[str, Any]]) -> dic
 
 def _loss_after(events: list[dict[str, Any]], words: int | None) -> float | None:
     """Return the last loss that was measured before more words were trained; what came later is lost."""
-    losses = [event["loss"] for event in events if event["event"] == "loss" and event["words"] <= (words or 0)]
+    losses = [loss for after, loss in History.of(events).losses if after <= (words or 0)]
     return losses[-1] if losses else None
 
 
