@@ -15,8 +15,6 @@ from w2vcli.run_directory import Event
 
 _BEFORE_A_START = ("warning", "compile", "changed")
 """Events that come before a start's own, too, and so do not tell how the training before it ended."""
-
-
 _ENDS = ("done", "up to date", "stopped", "failed")
 
 
@@ -132,9 +130,10 @@ class History:
             self.interruptions = [one for one in self.interruptions if one.words <= kept]
             self.interruptions.append(Interruption(kept, max(0, trained - kept), pause, reason))
         self.blocks = [block for block in self.blocks if block.words <= kept]
-        self.losses = [point for point in self.losses if point[0] <= kept and kept]
+        if not kept:  # what was measured before anything was trained is measured again
+            self.losses, self.scores = [], {}
+        self.losses = [point for point in self.losses if point[0] <= kept]
         self.scores = {name: [point for point in points if point[0] <= kept] for name, points in self.scores.items()}
-        self.scores = {name: points for name, points in self.scores.items() if points and kept}
         self.checkpoints = [words for words in self.checkpoints if words <= kept]
 
 

@@ -91,8 +91,7 @@ class Observed:
     @cached_property
     def _is_finished(self) -> bool:
         """Whether there is a model, and nothing is being trained, or was begun, after it."""
-        run, history = self._the_run(), self.history
-        return not run.is_locked() and run.trained() is not None and (history.done is not None or not history.start)
+        return bool(self.about.get("state") == "finished")
 
     @cached_property
     def history(self) -> History:
