@@ -44,7 +44,8 @@ def pipeline(run: Observed, choice: Choice) -> Drawing:
 def _steps(run: Observed) -> list[tuple[str, str, str]]:
     settings, start = run.config.word2vec, run.history.start
     counts, all_counts = run.kept_counts, run.counts
-    an_epoch = share_left(counts, settings.sample) * trained_words(run)
+    left = share_left(counts, settings.sample)
+    an_epoch = left * trained_words(run)
     reach = (settings.window + 1) / 2 if settings.shrink_windows else settings.window
     examples, example = (2 * reach * an_epoch, "pair") if settings.sg else (an_epoch, "window")
     sentences = start.get("sentences")
@@ -56,7 +57,7 @@ def _steps(run: Observed) -> list[tuple[str, str, str]]:
             f"{_short(len(counts))} of {_short(len(all_counts))}",
             f"{percent(share_kept(run))} of the text",
         ),
-        ("Subsampling", f"keeps {percent(share_left(counts, settings.sample))}", f"{quantity(an_epoch)} an epoch"),
+        ("Subsampling", f"keeps {percent(left)}", f"{quantity(an_epoch)} an epoch"),
         ("Contexts", f"{settings.window} words each side", f"≤ {quantity(examples)} {example}s"),
         ("Noise words", noise, "and Huffman codes" if settings.hs else f"by count ^ {settings.ns_exponent:g}")
         if noise
