@@ -42,6 +42,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def limits(interval: tuple[float, float] | None) -> str:
+    """Return the two ends of an interval, nothing where there is none.
+
+    >>> limits((0.25, 0.5)), limits(None)
+    ('0.2500 to 0.5000', '')
+    """
+    return "{:.4f} to {:.4f}".format(*interval) if interval else ""
+
+
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun.
 

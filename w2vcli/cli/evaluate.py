@@ -9,6 +9,7 @@ import typer
 
 from w2vcli.cli.options import Json, Tsv
 from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.wording import limits
 
 _SIGNIFICANT = 0.05
 _TSV_COLUMNS = (
@@ -151,7 +152,7 @@ def _print_one(rows: Sequence[Any]) -> None:
             row.set,
             *((row.section or "",) if with_sections else ()),
             "" if row.score.value is None else f"{row.score.value:.4f}",
-            _limits(row),
+            limits(row.interval),
             row.score.asked,
             row.score.total,
             *(("" if row.pearson is None else f"{row.pearson:.4f}",) if with_pearson else ()),
@@ -170,16 +171,12 @@ def _print_several(table: Sequence[Sequence[Any]]) -> None:
     for same in zip(*table, strict=True):
         cell = [same[0].set, *((same[0].section or "",) if with_sections else ())]
         for number, row in enumerate(same):
-            cell.append("" if row.score.value is None else f"{row.score.value:.4f} ({_limits(row)})")
+            cell.append("" if row.score.value is None else f"{row.score.value:.4f} ({limits(row.interval)})")
             if number:
                 cell += _compared(row.difference)
         asked = list(dict.fromkeys(f"{row.score.asked:,}" for row in same))
         cells.append([*cell, f"{', '.join(asked)} of {same[0].score.total:,}"])
     print_table([*columns, "asked"], cells)
-
-
-def _limits(row: Any) -> str:
-    return "{:.4f} to {:.4f}".format(*row.interval) if row.interval else ""
 
 
 def _compared(difference: Any) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from w2vcli.plots.vectors import scored
 from w2vcli.report.neighbours import neighbour_tables, word_map
 from w2vcli.report.page import Facts, Part, Remark, Section
 from w2vcli.report.parts import facts_of, figure, shown, table
+from w2vcli.wording import limits
 
 _WARNINGS = 20
 
@@ -121,12 +122,8 @@ def _scores(run: Observed, choice: Choice) -> list[Part]:
     except MissingError:
         return []
     totals = [
-        (row.set, row.score.value, _limits(row.interval), row.score.asked, row.score.total)
+        (row.set, row.score.value, limits(row.interval), row.score.asked, row.score.total)
         for row in rows
         if row.section is None
     ]
     return [table(Numbers(("set", "score", "95 % interval", "asked", "of"), totals), "Totals")]
-
-
-def _limits(interval: tuple[float, float] | None) -> str:
-    return "{:.4f} to {:.4f}".format(*interval) if interval else ""
