@@ -174,7 +174,7 @@ def test_standard_input_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("azure://box/a.txt", "the library for it is not installed; pip install 'smart_open[azure]'"),
+        ("azure://box/a.txt", "the library for it is not installed; pip install 'w2vcli[azure]'"),
         ("gopher://host/a.txt", "no way is known to open gopher://"),
     ],
 )
@@ -184,7 +184,8 @@ def test_places_that_cannot_be_read(name: str, message: str) -> None:
     assert str(caught.value) == f"{name}: {message}"
 
 
-def test_over_http(server: str, tmp_path: Path) -> None:
+def test_over_http(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("w2vcli.sources.steady.BACKOFF", 0)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
     with open_text(Source(f"{server}/a.txt.gz")) as lines:
         assert list(lines) == ["one\n", "two\n"]

@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from w2vcli.errors import LockedError, W2VError
-from w2vcli.sources import STDIN as STDOUT
-from w2vcli.sources import is_url, translated
+from w2vcli.sources import STDIN, is_url, translated
+from w2vcli.sources.clouds import transport_params
+from w2vcli.sources.places import check_writable
 
+STDOUT = STDIN
 _GZIP_LEVEL = 6
 _FULL = 1 << 20  # bytes; a disk with less left is full
 
@@ -164,28 +166,47 @@ def open_text(destination: str | Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def open_bytes(destination: str | Path) -> Iterator[BinaryIO]:
-    """Yield a binary file that becomes `destination` when the block ends well.
+def open_bytes(destination: str | Path, compressed: bool = True) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `destination` when the block ends well; `-` is standard output, as it is.
 
-    Compressed by extension (.gz, .bz2, .xz, .zst); the same content gives the same bytes. A URL goes through
-    smart_open once all of it is there.
+    The same content gives the same bytes. A URL goes through smart_open once all of it is there.
+
+    Args:
+        destination: where to write.
+        compressed: whether what is written is to be compressed as the name says (.gz, .bz2, .xz, .zst).
 
     Raises:
         W2VError: when it cannot be written.
     """
-    destination = str(destination).removeprefix("file://")
-    if is_url(destination):
-        from smart_open import open as smart_open
-
-        with tempfile.TemporaryFile() as spool:
-            with _compressed(cast("BinaryIO", spool), destination) as compressed:
-                yield compressed
-            spool.seek(0)
-            with translated(destination), smart_open(destination, "wb", compression="disable") as stream:
-                shutil.copyfileobj(spool, stream)
+    if str(destination) == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
-    with atomic_file(destination) as stream, _compressed(stream, str(destination)) as compressed:
-        yield compressed
+    destination = str(destination).removeprefix("file://")
+    with _opened(destination) as stream:
+        if not compressed:
+            yield stream
+            return
+        with _compressed(stream, destination) as wrapped:
+            yield wrapped
+
+
+@contextmanager
+def _opened(destination: str) -> Iterator[BinaryIO]:
+    if not is_url(destination):
+        with atomic_file(destination) as stream:
+            yield stream
+        return
+    from smart_open import open as smart_open
+
+    check_writable(destination)
+    with tempfile.TemporaryFile() as spool:
+        yield cast("BinaryIO", spool)
+        spool.seek(0)
+        with translated(destination):
+            parameters = transport_params(destination)
+            with smart_open(destination, "wb", compression="disable", transport_params=parameters) as stream:
+                shutil.copyfileobj(spool, stream)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Inputs: files, globs, folders, standard input and URLs, plain or compressed, as lines of text.
 
-Bytes come through smart_open; compression and encoding are recognised by their first bytes, whatever the name
-says. Anything that goes wrong while reading is raised as a W2VError that names the source.
+Where bytes lie is the business of `places`; compression and encoding are recognised by their first bytes, whatever
+the name says. Anything that goes wrong while reading is raised as a W2VError that names the source.
 """
 
 from __future__ import annotations
@@ -11,18 +11,44 @@ import glob
 import io
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
 from w2vcli.errors import W2VError
+from w2vcli.sources import places
+from w2vcli.sources.places import STDIN, is_url, shown, translated
 
-STDIN = "-"
+__all__ = [
+    "LINE_PIECE",
+    "STDIN",
+    "Look",
+    "Progress",
+    "Source",
+    "bytes_read",
+    "check_text",
+    "compression_of",
+    "encoding_of",
+    "expand",
+    "is_url",
+    "look",
+    "names",
+    "open_bytes",
+    "open_text",
+    "opened",
+    "opened_at",
+    "shown",
+    "total_size",
+    "translated",
+]
+
 LINE_PIECE = 1 << 20  # characters of a line held at once
 _SNIFF = 8192  # bytes looked at to tell text from other data
+_ASKED_AT_ONCE = 8  # servers, for the sizes of files
 
 _COMPRESSION = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
 _BYTE_ORDER_MARKS = {  # the longer first: UTF-32's begins with UTF-16's
@@ -46,15 +72,25 @@ def compression_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """One input: `name` is a path, a URL or `-`; `size` its bytes as stored, where known."""
+    """One input: `name` is a path, a URL or `-`; `stored` its bytes as stored, where known beforehand."""
 
     name: str
-    size: int | None = None
+    stored: int | None = None
 
     @property
     def is_local(self) -> bool:
         """Whether it is a file on this machine."""
         return self.name != STDIN and not is_url(self.name)
+
+    @cached_property
+    def size(self) -> int | None:
+        """Its bytes as stored, or None where that is not known; the first time, a server may have to be asked."""
+        return places.size(self.name) if self.stored is None and is_url(self.name) else self.stored
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether `opened_at` can begin anywhere in it."""
+        return Path(self.name).is_file() if self.is_local else is_url(self.name) and places.place_of(self.name).can_seek
 
     def stamp(self) -> tuple[str, int, int] | None:
         """Return absolute path, size and modification time in ns: if it is unchanged, so is the file. None: unknown."""
@@ -64,46 +100,53 @@ class Source:
         return str(Path(self.name).resolve()), status.st_size, status.st_mtime_ns
 
 
-def is_url(name: str | Path) -> bool:
-    """Return whether `name` is a URL rather than a path."""
-    return "://" in str(name)
-
-
 def names(sources: Sequence[Source]) -> str:
     """Return the first few names, for a message.
 
     >>> names([Source("a"), Source("b"), Source("c"), Source("d")])
     'a, b, c, …'
     """
-    return ", ".join(source.name for source in sources[:3]) + (", …" if len(sources) > 3 else "")
+    return ", ".join(shown(source.name) for source in sources[:3]) + (", …" if len(sources) > 3 else "")
 
 
 def total_size(sources: Sequence[Source]) -> int | None:
     """Return the bytes of all sources as stored, or None where one is unknown."""
-    sizes = [source.size for source in sources]
+    if not sources or sources[0].size is None:
+        return None if sources else 0
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        sizes = list(pool.map(lambda source: source.size, sources))
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def expand(inputs: Sequence[str | Path], skipped: list[str] | None = None) -> list[Source]:
+def expand(
+    inputs: Sequence[str | Path], skipped: list[str] | None = None, accepted: Callable[[str], bool] | None = None
+) -> list[Source]:
     """Return the sources that `inputs` name: globs and folders expanded, in sorted order.
 
-    In a folder every file at any depth counts, except hidden and empty ones and those that hold no text; the names of
-    the latter are added to `skipped`.
+    In a folder every file at any depth counts, except hidden and empty ones and those that hold no text, unless their
+    names are `accepted`; the names of the latter are added to `skipped`. On S3 a bucket, or a name that ends in `/`,
+    stands for every object below it that is neither hidden nor empty, and globs match as they do here.
 
     Raises:
         W2VError: for a file that is not there, or a glob or folder that yields nothing.
     """
-    return [source for name in inputs for source in _expand_one(str(name), [] if skipped is None else skipped)]
+    return [
+        source
+        for name in inputs
+        for source in _expand_one(str(name), [] if skipped is None else skipped, accepted or (lambda name: False))
+    ]
 
 
-def _expand_one(name: str, skipped: list[str]) -> Iterator[Source]:
+def _expand_one(name: str, skipped: list[str], accepted: Callable[[str], bool]) -> Iterator[Source]:
     path = Path(name)
     if not name:
         raise W2VError("an empty name among the inputs", "is a variable of the shell unset?")
-    if name == STDIN or is_url(name):
+    if is_url(name) and places.is_pattern(name):
+        yield from (Source(*entry) for entry in places.listed(name))
+    elif name == STDIN or is_url(name):
         yield Source(name)
     elif path.is_dir():
-        yield from _expand_folder(path, skipped)
+        yield from _expand_folder(path, skipped, accepted)
     elif path.exists():
         yield Source(name, path.stat().st_size if path.is_file() else None)
     elif glob.has_magic(name):
@@ -115,7 +158,7 @@ def _expand_one(name: str, skipped: list[str]) -> Iterator[Source]:
         raise W2VError(f"{name}: no such file or folder")
 
 
-def _expand_folder(folder: Path, skipped: list[str]) -> Iterator[Source]:
+def _expand_folder(folder: Path, skipped: list[str], accepted: Callable[[str], bool]) -> Iterator[Source]:
     found = False
     for root, folders, files in os.walk(folder, onerror=_unreadable):
         if {"events.jsonl", "lock"} <= set(files):
@@ -123,7 +166,7 @@ def _expand_folder(folder: Path, skipped: list[str]) -> Iterator[Source]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
             source = Source(str(path), path.stat().st_size)
-            if source.size and _is_text(source):
+            if source.size and (accepted(source.name) or _is_text(source)):
                 found = True
                 yield source
             elif source.size:
@@ -160,17 +203,58 @@ def opened(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader]]:
         stored: IO[bytes] = _standard_input()
         yield stored, _decompressed(stored)
         return
-    with _transported(source.name) as stored, _decompressed(stored) as stream:
+    with places.open_stored(source.name) as stored, _decompressed(stored) as stream:
         yield stored, stream
 
 
-def _transported(name: str) -> IO[bytes]:
-    if not is_url(name):
-        return Path(name).open("rb", buffering=1 << 18)
-    from smart_open import open as smart_open
+@dataclass(frozen=True)
+class Look:
+    """What the first bytes of a source tell."""
 
-    stream: IO[bytes] = smart_open(name, "rb", compression="disable")
-    return stream
+    is_compressed: bool
+    encoding: str
+    """UTF-8, if a byte-order mark says nothing else."""
+
+
+def look(source: Source) -> Look:
+    """Look at the first bytes of a source that can be opened again.
+
+    Raises:
+        W2VError: when it cannot be read.
+    """
+    with translated(source.name), opened(source) as (stored, stream):
+        return Look(stream is not stored, encoding_of(stream))
+
+
+def encoding_of(stream: io.BufferedReader) -> str:
+    """Return the encoding that a byte-order mark at a stream's beginning says, or UTF-8."""
+    return _encoding(stream.peek(4))
+
+
+def check_text(source: Source, stream: io.BufferedReader) -> None:
+    """Look at a stream's beginning.
+
+    Raises:
+        W2VError: when it is not text.
+    """
+    if _looks_binary(stream):
+        raise W2VError(f"{shown(source.name)}: not text", "it holds NUL bytes")
+
+
+@contextmanager
+def opened_at(source: Source, start: int) -> Iterator[io.BufferedReader]:
+    """Open `source` and yield its bytes as stored, from the byte `start` on.
+
+    Raises:
+        W2VError: when that cannot be done here, see `Source.can_seek`, or the source cannot be opened; wrap what
+            reads it in `translated` for what happens later.
+    """
+    if not source.can_seek:
+        raise W2VError(f"{shown(source.name)}: can only be read from its beginning")
+    with translated(source.name):
+        stored = places.open_stored(source.name, start)
+    with stored:
+        yield stored
 
 
 class _Counted(io.FileIO):
@@ -186,10 +270,10 @@ class _Counted(io.FileIO):
 
 def bytes_read(stream: IO[bytes]) -> int | None:
     """Return how many bytes were read of a stream that `opened` gave, or None if it does not know."""
-    counted = getattr(stream, "raw", None)
-    if isinstance(counted, _Counted):
-        return counted.passed
-    return stream.tell() if stream.seekable() else None
+    passed: int | None = getattr(getattr(stream, "raw", None), "passed", None)
+    if passed is None and stream.seekable():
+        return stream.tell()
+    return passed
 
 
 def _standard_input() -> IO[bytes]:
@@ -210,43 +294,6 @@ def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
             stream = compression_wrapper(buffered, "rb", compression=extension)
             return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)
     return buffered
-
-
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn what reading `name`, or writing it if it is a URL, may raise into a W2VError that names it."""
-    shown = "standard input" if name == STDIN else name
-    try:
-        yield
-    except EOFError as error:
-        raise W2VError(
-            f"{shown}: the compressed data ends too early", "the file is truncated; fetch it again"
-        ) from error
-    except ImportError as error:
-        raise W2VError(f"{shown}: the library for it is not installed", _missing_extra(name, error)) from error
-    except NotImplementedError as error:
-        raise W2VError(f"{shown}: no way is known to open {name.split('://')[0]}://") from error
-    except UnicodeError as error:
-        raise W2VError(f"{shown}: cannot be decoded: {error}") from error
-    except (OSError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise W2VError(f"{_other_file(name, error) or shown}: {reason}") from error
-    except Exception as error:
-        known = type(error).__name__ in ("LZMAError", "ZstdError")  # only importable where the library is
-        if isinstance(error, W2VError) or not (known or is_url(name)):  # the libraries of URLs raise what they like
-            raise
-        raise W2VError(f"{shown}: {' '.join(str(error).split())}") from error
-
-
-def _other_file(name: str, error: Exception) -> str | None:
-    """Return the name of the file that an error is about, if that is one beside the file that was named."""
-    other = getattr(error, "filename", None)
-    return other if isinstance(other, str) and Path(other).parent == Path(name).parent else None
-
-
-def _missing_extra(name: str, error: Exception) -> str:
-    extra = "w2vcli[zst]" if "zstd" in str(error) else f"smart_open[{name.split('://')[0]}]"
-    return f"pip install '{extra}'"
 
 
 Progress = Callable[[int], None]
@@ -313,9 +360,8 @@ def _opened_text(source: Source) -> Iterator[tuple[IO[bytes], io.BufferedReader,
     with ExitStack() as stack:
         with translated(source.name):
             stored, stream = stack.enter_context(opened(source))
-            if _looks_binary(stream):
-                raise W2VError(f"{source.name}: not text", "it holds NUL bytes")
-            encoding = _encoding(stream.peek(4))
+            check_text(source, stream)
+            encoding = encoding_of(stream)
         yield stored, stream, encoding
 
 
@@ -326,8 +372,7 @@ def _byte_pieces(
     while piece := stream.read(LINE_PIECE):
         if digest is not None:
             digest.update(piece)
-        if progress is not None and stored.seekable():
-            progress(stored.tell())
+        _report(stored, progress)
         yield piece[start:]
         start = 0
 
@@ -375,11 +420,17 @@ def _pieces(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _reported(lines: Iterable[str], stored: IO[bytes], progress: Progress | None) -> Iterator[str]:
-    if progress is None or not stored.seekable():
+    if progress is None:
         yield from lines
         return
     for number, line in enumerate(lines):
         if number % 4096 == 0:
-            progress(stored.tell())
+            _report(stored, progress)
         yield line
-    progress(stored.tell())
+    _report(stored, progress)
+
+
+def _report(stored: IO[bytes], progress: Progress | None) -> None:
+    read = None if progress is None else bytes_read(stored)
+    if progress is not None and read is not None:
+        progress(read)
