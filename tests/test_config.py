@@ -182,7 +182,7 @@ def test_names_from_other_tools_are_understood(given: str, meant: str) -> None:
 
 def test_schema_describes_every_setting() -> None:
     schema = json.loads(json.dumps(Config.model_json_schema()))
-    for section in ("Preprocess", "Word2Vec", "Train"):
+    for section in ("Preprocess", "Phrases", "Word2Vec", "Train"):
         for name, setting in schema["$defs"][section]["properties"].items():
             assert setting["description"], name
         assert schema["$defs"][section]["additionalProperties"] is False

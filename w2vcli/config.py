@@ -36,24 +36,126 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Phrases(_Section):
+    """Words that belong together, such as new_york, as Gensim's Phrases finds them."""
+
+    passes: int = _setting(
+        0, "How often: 1 finds phrases of two words, 2 of up to four, and so on; 0: no phrases.", "1 or 2", ge=0, le=5
+    )
+    min_count: int = _setting(5, "Phrases that occur less often are left out.", "5 to 100", ge=1)
+    threshold: float = _setting(10.0, "Phrases that score less are left out.", "10 to 200; with npmi 0.3 to 0.8")
+    scoring: Literal["default", "npmi"] = _setting(
+        "default", "How phrases are scored: default as in word2phrase, or npmi, from -1 to 1."
+    )
+    connector_words: str | list[str] = _setting(
+        [],
+        "Words that may stand inside a phrase and do not count (bank_of_england): a list, a file with a word a line, "
+        "or english: articles and prepositions.",
+    )
+
+
 class Preprocess(_Section):
     """How raw text becomes sentences of tokens."""
 
-    tokenizer: Literal["unicode", "ascii"] = _setting(
-        "unicode",
-        "unicode: runs of any script's letters, marks and digits, with apostrophes and hyphens inside them; "
-        "ascii: lowercase, everything but a-z becomes a space.",
+    format: Literal["auto", "text", "jsonl", "csv", "tsv", "parquet", "wikipedia"] = _setting(
+        "auto", "What the inputs are; auto: told by the file's extension, text if that says nothing."
+    )
+    field: str = _setting(
+        "text", "Where a record's text is: of jsonl a dotted path, of csv, tsv and parquet a column by name or number."
+    )
+    encoding: str = _setting("auto", "Of the text, such as latin-1 or cp1252; auto: UTF-8, or by a byte-order mark.")
+    bad_bytes: Literal["replace", "refuse"] = _setting(
+        "replace",
+        "What to do about bytes that are not text in that encoding: take them for spaces, or refuse the file.",
     )
     unit: Literal["line", "paragraph", "document"] = _setting(
         "line",
         "What no sentence crosses. line: each line stands alone; paragraph: hard-wrapped text, "
-        "a blank line ends the paragraph; document: a whole file.",
+        "a blank line ends the paragraph; document: a whole file or record.",
     )
     sentences: bool = _setting(
         True,
         "Cut each unit into sentences at full stops, question and exclamation marks; false: a unit is one sentence.",
     )
-    lowercase: bool = _setting(True, "Lowercase every token (the ascii tokenizer always does).")
+    normalization: Literal["NFC", "NFD", "NFKC", "NFKD", "none"] = _setting(
+        "NFC",
+        "Unicode's normalisation form; NFKC also makes plain letters of ligatures, full-width forms and the like.",
+    )
+    urls: Literal["keep", "drop", "placeholder"] = _setting(
+        "keep", "URLs. keep: their words, as of other text; drop; placeholder: the token <url> for each."
+    )
+    emails: Literal["keep", "drop", "placeholder"] = _setting("keep", "E-mail addresses, likewise: <email>.")
+    tokenizer: str = _setting(
+        "unicode",
+        "unicode: runs of any script's letters, marks and digits, with apostrophes and hyphens inside them, and emoji; "
+        "ascii: lowercase, everything but a-z becomes a space; package.module:function: your own, which is given text "
+        "without white space and returns its tokens.",
+    )
+    lowercase: bool | Literal["casefold"] = _setting(
+        True, "Lowercase every token (the ascii tokenizer always does); casefold: fold more, such as \u00df to ss."
+    )
+    strip_accents: bool = _setting(False, "Take accents off Latin, Greek and Cyrillic letters.")
+    digits: Literal["keep", "zero", "drop"] = _setting(
+        "keep", "zero: each digit becomes 0; drop: tokens with digits and no letter are dropped."
+    )
+    min_token_length: int = _setting(1, "Shorter tokens, in characters, are dropped.", "1 to 3", ge=1)
+    max_token_length: int | None = _setting(None, "Longer tokens are dropped. null: no limit.", "20 to 50", ge=1)
+    stop_words: str | None = _setting(None, "A file of words to drop, one a line. null: none.")
+    min_sentence_length: int = _setting(1, "Sentences of fewer tokens are dropped.", "1 to 5", ge=1, le=10_000)
+    deduplicate: bool = _setting(False, "Drop every sentence that has occurred before, token for token.")
+    deduplicate_memory: str = _setting(
+        "1GB",
+        "Memory for telling that: 16 bytes a sentence. When it is full, later sentences are no longer remembered, and "
+        "the summary says how many.",
+        "500MB to 8GB",
+    )
+    phrases: Phrases = Field(default_factory=Phrases, description="Which words are joined into one token.")
+    workers: int | None = _setting(
+        None, "Processes that work; the output is the same for any number. null: one for each core.", ge=1, le=1024
+    )
+
+    @field_validator("tokenizer", mode="before")
+    @classmethod
+    def _known_tokenizer(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not (value in ("unicode", "ascii") or _FUNCTION.fullmatch(value)):
+            raise ValueError("should be unicode, ascii, or a function of your own as package.module:function")
+        return value
+
+    @field_validator("encoding", mode="before")
+    @classmethod
+    def _known_encoding(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not (value == "auto" or _is_text_encoding(value)):
+            raise ValueError(
+                "should be auto, or an encoding that Python knows, such as utf-8, latin-1, cp1252 or gb18030"
+            )
+        return value
+
+    @field_validator("deduplicate_memory", mode="before")
+    @classmethod
+    def _readable_size(cls, value: Any) -> Any:
+        return _checked_size(value)
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Preprocess:
+        if self.max_token_length is not None and self.min_token_length > self.max_token_length:
+            raise ValueError(
+                f"min_token_length ({self.min_token_length}) is larger than max_token_length ({self.max_token_length})"
+            )
+        return self
+
+    def deduplicate_bytes(self) -> int:
+        """Return `deduplicate_memory` in bytes."""
+        return size_in_bytes(self.deduplicate_memory) or 0
+
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return isinstance("".encode(name), bytes)
+    except (LookupError, ValueError):
+        return False
 
 
 class Word2Vec(_Section):
@@ -124,6 +226,22 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def size_in_bytes(size: str) -> int | None:
+    """Return an amount of memory such as 500MB or 4GB in bytes, or None for anything else.
+
+    >>> size_in_bytes("1.5 GB"), size_in_bytes("a lot")
+    (1500000000, None)
+    """
+    match = _SIZE.fullmatch(size.strip())
+    return int(float(match["number"]) * _BYTES[match["unit"]]) or None if match else None
+
+
+def _checked_size(value: Any) -> Any:
+    if size_in_bytes(str(value)) is None:
+        raise ValueError("should be an amount of memory such as 500MB or 4GB")
+    return value
 
 
 def seconds(time: str) -> float | None:
@@ -259,9 +377,7 @@ class Train(_Section):
     @field_validator("vocab_memory", mode="before")
     @classmethod
     def _readable_size(cls, value: Any) -> Any:
-        if value is not None and _SIZE.fullmatch(str(value)) is None:
-            raise ValueError("should be an amount of memory such as 500MB or 4GB")
-        return value
+        return None if value is None else _checked_size(value)
 
     @model_validator(mode="after")
     def _measurable(self) -> Train:
@@ -271,8 +387,7 @@ class Train(_Section):
 
     def vocab_bytes(self) -> int | None:
         """Return `vocab_memory` in bytes, or None for no limit."""
-        match = _SIZE.fullmatch(self.vocab_memory or "")
-        return int(float(match["number"]) * _BYTES[match["unit"]]) if match else None
+        return size_in_bytes(self.vocab_memory or "")
 
     def checkpoint_seconds(self) -> float | None:
         """Return the interval in seconds, or None where it is not a time."""
@@ -304,7 +419,7 @@ class Config(_Section):
 
     def flat(self) -> dict[str, Any]:
         """Return every setting under its dotted path, in the order of the sections."""
-        return {f"{section}.{key}": value for section, keys in self.model_dump().items() for key, value in keys.items()}
+        return dict(_leaves(self, ""))
 
     def with_engine(self, name: str) -> Config:
         """Return the same config with another engine."""
@@ -313,6 +428,15 @@ class Config(_Section):
     def to_yaml(self) -> str:
         """Return the config as YAML that `resolve` reads back to an equal one."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def _leaves(section: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 @dataclass(frozen=True)
@@ -352,7 +476,7 @@ def _merge(leaves: Iterable[Leaf], problems: list[str]) -> Resolved:
     values: dict[str, Any] = {}
     origins = dict.fromkeys(_paths(), DEFAULT)
     for path, value, origin in leaves:
-        if path in origins or path in Config.model_fields:
+        if path in origins or path in _sections():
             values[path] = value
             origins[path] = origin
         else:
@@ -380,16 +504,37 @@ def template() -> str:
     """Return a YAML file with every setting at its default, each with its description as a comment."""
     lines = ["# Settings for w2v. Every key is optional; what stands here are the defaults.", ""]
     for section, field in Config.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
-        lines += [f"# {model.__doc__}", f"{section}:"]
-        for key, setting in model.model_fields.items():
-            extra = setting.json_schema_extra
-            usual = f" Usual: {extra['usual']}." if isinstance(extra, dict) and extra else ""
-            lines += textwrap.wrap(f"{setting.description}{usual}", 96, initial_indent="  # ", subsequent_indent="  # ")
-            lines.append(f"  {key}: {yaml_scalar(setting.default)}")
-        lines.append("")
+        lines += [*_section_lines(section, _model(field), ""), ""]
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _section_lines(name: str, model: type[BaseModel], indent: str) -> Iterator[str]:
+    yield f"{indent}# {model.__doc__}"
+    yield f"{indent}{name}:"
+    indent += "  "
+    for key, setting in model.model_fields.items():
+        if (inner := _model(setting)) is not None:
+            yield from _section_lines(key, inner, indent)
+            continue
+        extra = setting.json_schema_extra
+        usual = f" Usual: {extra['usual']}." if isinstance(extra, dict) and extra else ""
+        comment = f"{indent}# "
+        width = 94 + len(indent)
+        yield from textwrap.wrap(
+            f"{setting.description}{usual}", width, initial_indent=comment, subsequent_indent=comment
+        )
+        yield f"{indent}{key}: {yaml_scalar(setting.default)}"
+
+
+def _model(field: Any) -> Any:
+    """Return the model of a field that is a section, or None."""
+    is_section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return field.annotation if is_section else None
+
+
+def _sections() -> set[str]:
+    """Return the dotted paths of all sections."""
+    return {path.rpartition(".")[0] for path in _paths()}
 
 
 def _paths() -> dict[str, None]:
@@ -481,12 +626,14 @@ def _file_layer(file: str | Path | None, problems: list[str]) -> Iterator[Leaf]:
             yield from _flatten(content or {}, str(file))
 
 
-def _flatten(content: Mapping[Any, Any], origin: str) -> Iterator[Leaf]:
-    for section, keys in content.items():
-        if isinstance(keys, Mapping):
-            yield from ((f"{section}.{key}", value, origin) for key, value in keys.items())
-        elif keys is not None or section not in Config.model_fields:  # a section left empty is fine
-            yield str(section), keys, origin
+def _flatten(content: Mapping[Any, Any], origin: str, prefix: str = "") -> Iterator[Leaf]:
+    """Yield the settings of nested sections; what should be a section but is none is yielded as it is."""
+    for key, value in content.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and (not prefix or path in _sections()):
+            yield from _flatten(value, origin, f"{path}.")
+        elif value is not None or path not in _sections():  # a section left empty is fine
+            yield path, value, origin
 
 
 def _environment_layer(environment: Mapping[str, str], problems: list[str]) -> Iterator[Leaf]:
@@ -524,11 +671,12 @@ def _validate(values: Mapping[str, Any], origins: Mapping[str, str], problems: l
     """Return the config, or None after adding to `problems` what is wrong with `values`."""
     nested: dict[str, Any] = {}
     for path, value in values.items():
-        section, _, key = path.partition(".")
-        if not key:
-            nested[section] = value
-        elif isinstance(nested.setdefault(section, {}), dict):
-            nested[section][key] = value
+        *parents, key = path.split(".")
+        section: Any = nested
+        for parent in parents:
+            section = section.setdefault(parent, {}) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section[key] = value
     try:
         config = Config.model_validate(nested)
     except ValidationError as error:
@@ -538,7 +686,9 @@ def _validate(values: Mapping[str, Any], origins: Mapping[str, str], problems: l
 
 
 def _explain(detail: Any, values: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    path = ".".join(str(part) for part in detail["loc"][:2])
+    path = ".".join(str(part) for part in detail["loc"])
+    while path not in values and path not in _sections() and "." in path:  # a part of a value, or of its type
+        path = path.rpartition(".")[0]
     message = re.sub(r"^(Value error, |Input )", "", detail["msg"])
     if path in values:
         origin = origins[path]
@@ -551,6 +701,6 @@ def _explain(detail: Any, values: Mapping[str, Any], origins: Mapping[str, str])
         given = [origins[known] for known in values if known.startswith(f"{path}.")]
         origin = given[0] if given else DEFAULT
         message = f"{path}: {message}"
-    if path in Config.model_fields and path in values:
+    if path in _sections() and path in values:
         message = f"{path} should be a section with settings below it"
     return f"{origin}: {message}"
