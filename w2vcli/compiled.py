@@ -35,6 +35,18 @@ def read_uint64(typing: Any, address: Any) -> Any:
 
 
 @intrinsic
+def write_uint64(typing: Any, address: Any, number: Any) -> Any:
+    """Write eight bytes at `address`, an int64, the lowest first; without a check."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.PointerType(ir.IntType(64)))
+        builder.store(arguments[1], pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), emit
+
+
+@intrinsic
 def trailing_zeros(typing: Any, number: Any) -> Any:
     """Return how many of the low bits of a uint64 are 0; 64 for 0."""
 
