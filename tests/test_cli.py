@@ -33,10 +33,9 @@ def test_preprocess_and_the_same_through_stdin(w2v: W2V, lee_raw: Path, tmp_path
     for part in (
         "2,683 sentences",
         "60,005 tokens",
-        "7,577 distinct",
         "1 file,",
         "360,082 bytes",
-        "300 lines",
+        "lines: 300",
         "MB/s",
     ):
         assert part in direct.err
@@ -49,7 +48,7 @@ def test_warnings_survive_quiet(w2v: W2V, tmp_path: Path) -> None:
     result = w2v("preprocess", tmp_path / "a.txt", "-o", tmp_path / "out.txt", "-q")
     assert result.error_lines == [
         "warning: 1 sentence of over 10,000 tokens split",
-        f"warning: {tmp_path}/a.txt: 1 place not valid text, taken for spaces; is it another encoding?",
+        f"warning: {tmp_path}/a.txt: 1 place not valid text, taken for spaces; is preprocess.encoding another?",
     ]
 
 
@@ -213,9 +212,9 @@ BAD = {
         2,
         "Missing option '--output' / '-o'; w2v preprocess --help shows how it is used",
     ),
-    "preprocess text.txt -o out --frobnicate": (
+    "preprocess text.txt -o out --bnicate": (
         2,
-        "No such option: --frobnicate; w2v preprocess --help shows how it is used",
+        "No such option: --bnicate; w2v preprocess --help shows how it is used",
     ),
     "train none.txt -o run": (1, "none.txt: no such file or folder"),
     "train empty.txt -o run": (1, "empty.txt: no words in the text"),
@@ -298,8 +297,9 @@ def test_bad_input_is_one_line_and_the_right_code(w2v: W2V, place: Path, command
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     result = w2v(*command.split(), cwd=place)
     assert result.code == code
-    assert len(result.error_lines) == 1, result.err
-    assert result.err.startswith(f"w2v: error: {message.format(place)}")
+    # the one time that kernels have to be compiled, it is said
+    (error,) = (line for line in result.error_lines if "compiled for this processor" not in line)
+    assert error.startswith(f"w2v: error: {message.format(place)}")
     assert result.out == ""
     made = {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and "run" not in path.parts}
     assert made == before, "what was there is untouched, and nothing half-written is left"
@@ -445,7 +445,7 @@ def test_a_reader_of_preprocess_that_goes_away(lee_raw: Path) -> None:
 def test_files_without_text_in_a_folder_are_named(w2v: W2V, place: Path) -> None:
     (place / "no-text" / "words.txt").write_text("some words\n")
     result = w2v("preprocess", "no-text", "-o", "out", "-q", cwd=place)
-    assert (result.code, result.error_lines) == (0, ["warning: 1 file without text skipped: no-text/a.png"])
+    assert (result.code, result.error_lines) == (0, ["warning: 1 file without text passed over: no-text/a.png"])
 
 
 def test_text_that_is_not_tokenised_is_doubted(w2v: W2V, lee_raw: Path, tmp_path: Path) -> None:

@@ -1,20 +1,34 @@
-"""Raw text from any source into one file of tokenised text: one sentence a line, tokens split by one space."""
+"""Raw text from any source into tokenised text: one sentence a line, tokens split by one space.
+
+The inputs are cut into parts (`parts`), whose sentences worker processes find (`reading`, `tokenizing`); they come
+together in the parts' order (`pipeline`), and are written (`writing`, `sharding`).
+"""
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from w2vcli import outputs
-from w2vcli.config import Config, as_config
+from w2vcli.config import Config, Preprocess, as_config
 from w2vcli.errors import W2VError
-from w2vcli.sources import Source, expand, is_url, names, open_text, total_size
-from w2vcli.text import SentenceReader, tokenizer
+from w2vcli.preprocessing.documents import format_of
+from w2vcli.preprocessing.phrases import Phrase, Phrases
+from w2vcli.preprocessing.pipeline import Lines, OnError, Pipeline, Progress
+from w2vcli.preprocessing.sharding import Manifest, ShardWriter
+from w2vcli.preprocessing.writing import written
+from w2vcli.sources import STDIN, Source, expand, is_url, names
+from w2vcli.text import MAX_TOKENS
+from w2vcli.wording import plural
 
-Progress = Callable[[int, int | None], None]
+__all__ = ["Summary", "preprocess", "top_phrases"]
+
+Inputs = Sequence[str | Path] | str | Path
 
 
 @dataclass(frozen=True)
@@ -24,99 +38,237 @@ class Summary:
     files: int
     bytes: int
     """Bytes of text read, after decompression."""
-    lines: int
     sentences: int
     tokens: int
-    distinct: int
-    split: int
-    """Sentences over 10,000 tokens, cut into several."""
-    undecodable: int
-    """Places where bytes were no valid text; they count as spaces."""
-    undecodable_in: str
-    """The first few files that had such."""
-    skipped: tuple[str, ...]
-    """Files in folders that hold no text."""
+    counts: dict[str, int]
+    """What else was counted: read, dropped, replaced and split, each under its name."""
+    failed: dict[str, str]
+    """Files that could not be read and were left out, and what was wrong with each."""
+    warnings: tuple[str, ...]
+    """What may not be as it was meant, a line each; of `failed` too."""
+    phrases: str | None
+    """The file of the phrases that were learned."""
+    shards: tuple[str, ...]
+    """The files, if there are several."""
+    shards_kept: int
+    """Of them, those that had been made before."""
     seconds: float
 
     @property
     def megabytes_per_second(self) -> float:
         """Megabytes (10^6 bytes) of text read a second."""
-        return self.bytes / 1e6 / self.seconds
-
-
-class _ByteCount:
-    """Stands where a hash would, and counts the bytes it is fed."""
-
-    def __init__(self) -> None:
-        self.total = 0
-
-    def update(self, data: bytes | memoryview) -> None:
-        self.total += len(data)
+        return self.bytes / 1e6 / self.seconds if self.seconds else 0.0
 
 
 def preprocess(
-    inputs: Sequence[str | Path] | str | Path,
+    inputs: Inputs,
     output: str | Path,
     config: Config | Mapping[str, Any] | str | Path | None = None,
     *,
+    phrases: str | Path | None = None,
+    shard_size: int | None = None,
+    on_error: OnError = "fail",
     progress: Progress | None = None,
 ) -> Summary:
     """Tokenise `inputs` into `output`, which appears whole or not at all.
+
+    Phrases that are learned are written beside it, to `OUTPUT.phrases.json`.
 
     Args:
         inputs: files, globs, folders, URLs, or `-` for standard input; compressed or not.
         output: a file, compressed by its extension; `-` is standard output.
         config: its `preprocess` section counts: a Config, a nested mapping, or a YAML file.
-        progress: called now and then with the stored bytes read so far, and their total where it is known.
+        phrases: a file of phrases that were learned before, to be joined here too.
+        shard_size: write shards of about so many bytes, uncompressed: `NAME-00000.txt`, … of `NAME.txt`. Each of them
+            appears whole; those that are there already, of the same text and settings, are kept.
+        on_error: `skip` leaves out files that cannot be read, whole, and names them in the summary.
+        progress: called now and then with what is being done, how much of it has been done, and how much there is.
 
     Raises:
         ConfigError: when the config is wrong.
         W2VError: when an input cannot be read or has no text, or the output cannot be written.
     """
-    settings = as_config(config).preprocess
-    if not is_url(output) and str(output) != "-":
-        outputs.check_folder(output)
-    skipped: list[str] = []
-    sources = expand([inputs] if isinstance(inputs, str | Path) else inputs, skipped)
-    _refuse_overlap(sources, output)
     started = time.perf_counter()
-    reader = SentenceReader(tokenizer(settings.tokenizer, settings.lowercase), settings.unit, settings.sentences)
-    byte_count = _ByteCount()
-    total = total_size(sources)
-    with outputs.open_text(output) as stream:
-        read_before = undecodable = 0
-        doubtful: list[Source] = []
-        for source in sources:
-            report = None if progress is None else _reporter(progress, read_before, total)
-            with open_text(source, report, byte_count) as lines:
-                stream.writelines(" ".join(sentence) + "\n" for sentence in reader.read(lines))
-            if reader.counts.undecodable > undecodable:
-                undecodable = reader.counts.undecodable
-                doubtful.append(source)
-            read_before += source.size or 0
-        if not reader.counts.tokens:
-            raise W2VError(f"{names(sources)}: no text in the input", f"nothing was written to {output}")
-    counts = reader.counts
-    return Summary(
-        files=len(sources),
-        bytes=byte_count.total,
-        lines=counts.lines,
-        sentences=counts.sentences,
-        tokens=counts.tokens,
-        distinct=len(counts.distinct),
-        split=counts.split,
-        undecodable=counts.undecodable,
-        undecodable_in=names(doubtful),
-        skipped=tuple(skipped),
-        seconds=time.perf_counter() - started,
-    )
+    settings, output = as_config(config).preprocess, str(output)
+    if not is_url(output) and output != outputs.STDOUT:
+        outputs.check_folder(output)
+    job = _Job(inputs, output, settings, phrases, on_error, progress)
+    if shard_size is None:
+        with written(output, job.pipeline.workers) as sink, job.lines() as lines:
+            for _, text in lines:
+                sink.write(text)
+            job.check()
+        return job.summary(started)
+    manifest = Manifest(output, {**job.made_of(), "shard_size": shard_size})
+    if manifest.summary is not None:
+        return Summary(**{**manifest.summary, "shards_kept": len(manifest.shards), "seconds": 0.0})
+    kept = len(manifest.shards)
+    with ShardWriter(manifest, shard_size, job.pipeline.workers) as writer, job.lines(manifest) as lines:
+        for task, text in lines:
+            writer.write(task, text, job.pipeline.before)
+        writer.finish(job.pipeline.before)
+        job.check()
+    manifest.remove_others()
+    shards = tuple(str(manifest.path_of(number)) for number in range(len(manifest.shards)))
+    summary = job.summary(started, shards, kept)
+    manifest.finish(vars(summary))
+    return summary
 
 
-def _reporter(progress: Progress, read_before: int, total: int | None) -> Callable[[int], None]:
-    return lambda read: progress(read_before + read, total)
+def top_phrases(
+    inputs: Inputs,
+    number: int,
+    config: Config | Mapping[str, Any] | str | Path | None = None,
+    *,
+    progress: Progress | None = None,
+) -> list[Phrase]:
+    """Return the phrases in `inputs` that score best, and write nothing.
+
+    Args:
+        inputs, config, progress: see `preprocess`; where `phrases.passes` is 0 there is one pass.
+        number: how many.
+
+    Raises:
+        ConfigError, W2VError: see `preprocess`.
+    """
+    settings = as_config(config).preprocess
+    if not settings.phrases.passes:
+        once = settings.phrases.model_copy(update={"passes": 1})
+        settings = settings.model_copy(update={"phrases": once})
+    pipeline = Pipeline(_expanded(inputs, settings)[0], settings, None, "fail", progress)
+    with _spool(outputs.STDOUT) as spool:
+        pipeline.fill(spool)
+        return pipeline.learned(spool).top(number)
 
 
-def _refuse_overlap(sources: Sequence[Source], output: str | Path) -> None:
+class _Job:
+    """What `preprocess` is to do, checked as far as it can be before anything is read."""
+
+    def __init__(
+        self, inputs: Inputs, output: str, settings: Preprocess, phrases: str | Path | None, on_error: OnError,
+        progress: Progress | None,
+    ) -> None:  # fmt: skip
+        self.sources, self._not_text = _expanded(inputs, settings)
+        _refuse_overlap(self.sources, output)
+        self._output, self._settings, self._on_error = output, settings, on_error
+        self._phrases = None if phrases is None else str(phrases)
+        self._phrases_file = _phrases_file(output) if settings.phrases.passes else None
+        known = None if phrases is None else Phrases.load(phrases)
+        self._known = known
+        self.pipeline = Pipeline(self.sources, settings, known, on_error, progress)
+
+    def made_of(self) -> dict[str, Any]:
+        """Return all that the output depends on."""
+        return {
+            "sources": [
+                time.time_ns() if source.name == STDIN else source.stamp() or (source.name, source.size)
+                for source in self.sources
+            ],
+            "settings": self._settings.model_dump(exclude={"workers"}),
+            "phrases": None if self._phrases is None else Source(self._phrases).stamp() or self._phrases,
+            "on_error": self._on_error,
+        }
+
+    @contextmanager
+    def lines(self, manifest: Manifest | None = None) -> Iterator[Lines]:
+        """Yield the sentences as they are to be written, from the task on in which a manifest's shards end.
+
+        Where phrases are learned, their file is written first.
+        """
+        pipeline, task = self.pipeline, 0 if manifest is None else manifest.end.task
+        if self._phrases_file is None:
+            if manifest is not None and manifest.shards:
+                pipeline.go_on(task, manifest.shards[-1].counts, manifest.lines())
+            with closing(pipeline.lines()) as lines:
+                yield lines
+            return
+        with _spool(self._output) as spool:
+            pipeline.fill(spool)
+            self.check()
+            if manifest is not None and manifest.shards and Path(self._phrases_file).is_file():
+                phrases = Phrases.load(self._phrases_file)
+            else:
+                phrases = pipeline.learned(spool)
+                phrases.save(self._phrases_file)
+            fewer = 0 if manifest is None or not manifest.shards else manifest.shards[-1].counts["tokens_joined"]
+            with closing(pipeline.joined(phrases, spool, task, fewer)) as lines:
+                yield lines
+
+    def check(self) -> None:
+        """Make sure that there is something to write."""
+        if not self.pipeline.counts()["tokens"]:
+            raise W2VError(f"{names(self.sources)}: no text in the input", f"nothing was written to {self._output}")
+
+    def summary(self, started: float, shards: tuple[str, ...] = (), shards_kept: int = 0) -> Summary:
+        """Return what was done since `started`."""
+        counts, failed = self.pipeline.counts(), self.pipeline.failed
+        return Summary(
+            files=len(self.sources) - len(failed),
+            bytes=counts.pop("bytes"),
+            sentences=counts.pop("sentences"),
+            tokens=counts.pop("tokens"),
+            counts=dict(sorted(counts.items())),
+            failed={self.sources[number].name: str(error) for number, error in failed.items()},
+            warnings=tuple(self._warnings(counts)),
+            phrases=self._phrases_file,
+            shards=shards,
+            shards_kept=shards_kept,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _warnings(self, counts: Mapping[str, int]) -> Iterator[str]:
+        for error in self.pipeline.failed.values():
+            yield f"left out: {error}"
+        if counts.get("split"):
+            yield f"{plural(counts['split'], 'sentence')} of over {MAX_TOKENS:,} tokens split"
+        if counts.get("undecodable"):
+            places = plural(counts["undecodable"], "place")
+            where = names(self.pipeline.undecodable())
+            yield f"{where}: {places} not valid text, taken for spaces; is preprocess.encoding another?"
+        if counts.get("records_without_text"):
+            records = plural(counts["records_without_text"], "record")
+            yield f"{records} without text; is it in another field than {self._settings.field}?"
+        if self._not_text:
+            shown_names = names([Source(name) for name in self._not_text])
+            yield f"{plural(len(self._not_text), 'file')} without text passed over: {shown_names}"
+        if counts.get("sentences_not_remembered"):
+            forgotten = plural(counts["sentences_not_remembered"], "sentence")
+            yield f"preprocess.deduplicate_memory was full: duplicates of {forgotten} may be left"
+        if self._known is not None:
+            yield from self._differences(self._known.settings)
+
+    def _differences(self, settings: Mapping[str, Any]) -> Iterator[str]:
+        """Yield how the text differs in which phrases were found that are joined here."""
+        for key, value in self._settings.model_dump().items():
+            if key in settings and settings[key] != value:
+                yield f"{self._phrases}: found in text with preprocess.{key}: {settings[key]}; here it is {value}"
+
+
+def _expanded(inputs: Inputs, settings: Preprocess) -> tuple[list[Source], list[str]]:
+    """Return the sources, and the names of files that hold no text."""
+    not_text: list[str] = []
+    several = [inputs] if isinstance(inputs, str | Path) else inputs
+    is_other = settings.encoding != "auto"  # in which there may be NUL bytes
+    accepted = lambda name: is_other or format_of(name, settings.format) == "parquet"  # noqa: E731
+    return expand(several, not_text, accepted), not_text
+
+
+@contextmanager
+def _spool(output: str) -> Iterator[BinaryIO]:
+    """Yield a file without a name, on the disk of the output where it has one."""
+    is_elsewhere = is_url(output) or output == outputs.STDOUT or outputs.is_device(Path(output))
+    folder = None if is_elsewhere else Path(output).resolve().parent
+    with outputs.translated_errors(output), tempfile.TemporaryFile(dir=folder) as spool:
+        yield cast("BinaryIO", spool)
+
+
+def _phrases_file(output: str) -> str:
+    if output == outputs.STDOUT or outputs.is_device(Path(output)):
+        raise W2VError(f"{output}: phrases are saved beside the output, and here they cannot be", "name a file")
+    return f"{output}.phrases.json"
+
+
+def _refuse_overlap(sources: Sequence[Source], output: str) -> None:
     target = Path(output)
     for source in sources:
         if source.is_local and target.exists() and target.samefile(source.name):

@@ -1,0 +1,224 @@
+"""The inputs' sentences, in the order of the inputs, whoever has worked on them; and what was found on the way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, BinaryIO, Literal, NamedTuple
+
+from w2vcli.config import Preprocess
+from w2vcli.errors import W2VError
+from w2vcli.preprocessing import phrases as phrase_learning
+from w2vcli.preprocessing.parts import Part, Plan, line_tasks
+from w2vcli.preprocessing.phrases import Phrases
+from w2vcli.preprocessing.reading import PartReader, Result, join
+from w2vcli.preprocessing.rules import rules_of
+from w2vcli.preprocessing.tokenizing import prepare
+from w2vcli.preprocessing.writing import Deduplicator
+from w2vcli.resources import usable_cores
+from w2vcli.sources import Source, total_size
+from w2vcli.workers import DeadWorkerError, Task, mapped
+
+Progress = Callable[[str, int, int | None], None]
+OnError = Literal["fail", "skip"]
+Lines = Generator[tuple[int, bytes], None, None]
+"""Sentences, a line each, and the number of the task of which they are."""
+
+_ALONE_BYTES = 1 << 22  # of text, for which no other processes are started
+_SPOOL_BYTES = 1 << 26  # of a source's sentences held in memory
+_BLOCK_BYTES = 1 << 20
+
+
+class _Done(NamedTuple):
+    """Some sentences."""
+
+    source: int
+    task: int
+    lines: bytes
+    counts: Counter[str]
+
+
+class Pipeline:
+    """Reads sources, and makes sentences of them.
+
+    Args:
+        sources: the inputs.
+        settings: how they are read.
+        known: phrases to join, if any.
+        on_error: `skip` leaves out sources that cannot be read, whole.
+        progress: called with what is being done, how much of it has been done, and how much there is, if that is known.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], settings: Preprocess, known: Phrases | None, on_error: OnError,
+        progress: Progress | None,
+    ) -> None:  # fmt: skip
+        self.sources, self.settings = sources, settings
+        self.failed: dict[int, W2VError] = {}
+        """Sources that were left out, and why."""
+        self.workers = settings.workers or usable_cores()
+        self._known, self._on_error = known, on_error
+        self._progress = progress or (lambda what, done, total: None)
+        self._rules = rules_of(settings)
+        self._found: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self._once = Deduplicator(settings.deduplicate_bytes()) if settings.deduplicate else None
+        self._first_task = 0
+        self._earlier: Counter[str] = Counter()
+        self.before: Counter[str] = Counter()
+        """What had been counted before the task of which the last lines are."""
+
+    # ---------------------------------------------------------------- what was found
+
+    def counts(self) -> Counter[str]:
+        """Return what was read, written, dropped, replaced and split so far; not of sources that failed."""
+        total = Counter(self._earlier)
+        for found in self._found.values():
+            total.update(found)
+        if self._once is not None:
+            total["duplicate_sentences"] += self._once.sentences
+            total["sentences_not_remembered"] += self._once.forgotten
+            total["sentences"] -= self._once.sentences
+            total["tokens"] -= self._once.tokens
+        return total
+
+    def undecodable(self) -> list[Source]:
+        """Return the sources with bytes that could not be decoded."""
+        return [self.sources[number] for number in sorted(self._found) if self._found[number]["undecodable"]]
+
+    def go_on(self, task: int, counts: Mapping[str, int], lines: Iterable[bytes]) -> None:
+        """Let `lines` begin at a task.
+
+        Args:
+            task: its number.
+            counts: what was counted before it.
+            lines: the sentences before it.
+        """
+        self._first_task = task
+        self._earlier.update(counts)
+        if self._once is not None:
+            self._once.remember(lines)
+
+    # ---------------------------------------------------------------- sentences
+
+    def lines(self) -> Lines:
+        """Yield the sentences.
+
+        Raises:
+            W2VError: when a source cannot be read; with `skip` only if none can be.
+        """
+        prepare()  # once, before there are several processes
+        plan = Plan(self.sources, self.settings)
+        reader = PartReader(self.sources, self.settings, self._rules, self._known)
+        total = total_size(self.sources)
+        alone = total is not None and total <= _ALONE_BYTES
+        parts = mapped(reader, _from(plan.tasks(), self._first_task), 1 if alone else self.workers)
+        results = self._results(plan, parts, total)
+        task = -1
+        for done in self._whole(results) if self._on_error == "skip" else results:
+            if done.task != task:
+                self.before, task = self.counts(), done.task
+            self._found[done.source].update(done.counts)
+            if new := done.lines if self._once is None else self._once.new(done.lines):
+                yield done.task, new
+        for source, found in plan.counts.items():
+            if source not in self.failed:
+                self._found[source].update(found)
+        if self.failed and len(self.failed) == len(self.sources):
+            raise self.failed[0]
+
+    def _results(
+        self, plan: Plan, parts: Iterable[tuple[Part, Iterator[Result]]], total: int | None
+    ) -> Iterator[_Done]:
+        read = 0
+        for task, (part, results) in enumerate(parts, self._first_task):
+            try:
+                for result in results:
+                    read += result.read
+                    self._progress("preprocess", read + plan.read, total)
+                    yield _Done(part.source, task, result.lines, result.counts)
+            except DeadWorkerError:
+                raise
+            except W2VError as error:
+                if self._on_error == "fail":
+                    raise
+                self.failed.setdefault(part.source, error)
+
+    def _whole(self, results: Iterator[_Done]) -> Iterator[_Done]:
+        """Yield what was done of a source when all of it has been read, and nothing if it could not be."""
+        for source, group in groupby(results, key=lambda done: done.source):
+            with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+                pieces = []
+                for done in group:
+                    spool.write(done.lines)
+                    pieces.append((done.task, len(done.lines), done.counts))
+                if source not in self.failed:
+                    spool.seek(0)
+                    for task, size, counts in pieces:
+                        yield _Done(source, task, spool.read(size), counts)
+
+    # ---------------------------------------------------------------- phrases
+
+    def fill(self, spool: BinaryIO) -> None:
+        """Write the sentences to a file."""
+        for _, lines in self.lines():
+            spool.write(lines)
+
+    def learned(self, spool: BinaryIO) -> Phrases:
+        """Return the phrases in a file of sentences."""
+        settings = self.settings.phrases
+
+        def blocks() -> Iterator[bytes]:
+            spool.seek(0)
+            return iter(lambda: spool.read(_BLOCK_BYTES), b"")
+
+        return phrase_learning.learn(
+            blocks,
+            passes=settings.passes,
+            min_count=settings.min_count,
+            threshold=settings.threshold,
+            scoring=settings.scoring,
+            connector_words=phrase_learning.connector_words(settings.connector_words),
+            settings={key: value for key, value in self.settings.model_dump().items() if key in _SHAPING},
+            progress=lambda done, total: self._progress("phrases", done, total),
+        )
+
+    def joined(self, phrases: Phrases, spool: BinaryIO, first: int = 0, fewer: int = 0) -> Lines:
+        """Yield the sentences in a file, with phrases joined, from a task on before which there are `fewer` tokens."""
+        size, done = spool.seek(0, 2), 0
+        spool.seek(0)
+        tasks = _from(line_tasks(iter(lambda: spool.read(_BLOCK_BYTES), b"")), first)
+        alone = size <= _ALONE_BYTES
+        self._earlier.update({"tokens": -fewer, "tokens_joined": fewer})
+        for number, (_, results) in enumerate(mapped(_Joiner(phrases), tasks, 1 if alone else self.workers), first):
+            self.before = self.counts()
+            for before, lines, counts in results:
+                done += before
+                self._earlier.update(counts)
+                self._progress("phrases", done, size)
+                yield number, lines
+
+
+def _from(tasks: Iterator[Task], first: int) -> Iterator[Task]:
+    """Yield the tasks from that number on; what comes with those before is read, and let go."""
+    for number, task in enumerate(tasks):
+        if number >= first:
+            yield task
+        elif task.is_open:
+            for _ in task.pieces:
+                pass
+
+
+_SHAPING = ("tokenizer", "normalization", "lowercase", "strip_accents", "digits", "urls", "emails")
+"""Settings on which it depends what a token looks like."""
+
+
+class _Joiner:
+    def __init__(self, phrases: Phrases) -> None:
+        self._phrases = phrases
+
+    def __call__(self, says: Any, pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes, Counter[str]]]:
+        for lines in pieces:
+            counts: Counter[str] = Counter()
+            yield len(lines), join(self._phrases, lines, counts), counts
