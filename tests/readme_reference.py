@@ -35,6 +35,7 @@ COMMANDS = (
     "config schema",
     "bench train",
     "bench batch",
+    "bench preprocess",
 )
 
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from w2vcli.bench import comparison as bench
+from w2vcli.bench import rounds
 from w2vcli.bench.comparison import Run, bench_train, summaries, trainers
 from w2vcli.config import Config
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import METRICS, evaluate
 from w2vcli.plots import saving
+from w2vcli.sources import expand
 
 from .conftest import W2V, need
 
@@ -101,7 +103,7 @@ def test_wrong_trainers_are_all_named() -> None:
 def test_memory_is_the_commands_own() -> None:
     """A process begins with the peak of the one that started it: here 300 MB."""
     large = np.ones(300_000_000, dtype=np.uint8)
-    _, peak, printed, _ = bench._timed([sys.executable, "-I", "-S", "-c", "print(len(b'x' * 50_000_000))"])
+    _, peak, printed, _ = rounds.timed([sys.executable, "-I", "-S", "-c", "print(len(b'x' * 50_000_000))"])
     assert (large[-1], printed) == (1, "50000000\n")
     assert 50e6 < peak < 100e6
 
@@ -109,8 +111,9 @@ def test_memory_is_the_commands_own() -> None:
 def test_files_become_one_with_a_line_end_between(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a b c\nc\u00a0d")
     (tmp_path / "b.txt").write_text("e f\n")
-    assert bench._one_plain_file([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")], tmp_path / "all") == 7
+    rounds.one_plain_file(expand([tmp_path / "a.txt", tmp_path / "b.txt"]), tmp_path / "all")
     assert (tmp_path / "all").read_text() == "a b c\nc\u00a0d\ne f\n"
+    assert rounds.words_in(tmp_path / "all") == 7
 
 
 def test_an_interrupted_bench_leaves_no_trainer_behind(lee: Path, tmp_path: Path) -> None:

@@ -1,20 +1,12 @@
-"""Benchmarks: our engines and other trainers on the same text with the same settings.
-
-Every run is a process of its own, so that imports and memory count. A round runs all trainers, one after the other,
-and the next round begins with another one; ratios are taken within a round, and medians over the rounds, so that they
-hold on a machine whose speed drifts.
-"""
+"""Benchmarks: our engines and other trainers on the same text with the same settings."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,15 +16,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from w2vcli.bench import launch, peers
+from w2vcli.bench import peers
+from w2vcli.bench import rounds as shared
 from w2vcli.config import Config
-from w2vcli.encoding import WordCounter
 from w2vcli.engines import ENGINES, choose
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.evaluate import METRICS, evaluate
 from w2vcli.model import load
 from w2vcli.plots import saving
-from w2vcli.sources import expand, open_bytes
+from w2vcli.sources import expand
 
 BASELINE = "gensim corpus_file"
 _NAME = re.compile(r"[^\s{}]+")
@@ -166,21 +158,21 @@ def bench_train(
     with tempfile.TemporaryDirectory(prefix="w2v-bench-") as temporary:
         folder = Path(temporary)
         text = folder / "text.txt"
-        words = _one_plain_file(corpus, text)
-        order = list(chosen)
-        for number in range(rounds):
-            for name in order:
-                run_folder = folder / "run"
-                run_folder.mkdir()
-                job = _Job(text, run_folder, config, config.word2vec.seed + number)
-                done = chosen[name](job)
-                vectors = _loaded(name, done.model)  # without scores too: what cannot be read is no model
-                scores = evaluate(vectors) if quality else {}
-                values = {metric: score.value for metric, score in scores.items()}
-                total = words * config.word2vec.epochs
-                yield Run(name, number, done.seconds, done.train_seconds, total, done.peak_bytes, values)
-                shutil.rmtree(run_folder)
-            order = order[1:] + order[:1]
+        shared.one_plain_file(expand(corpus), text)
+        words = shared.words_in(text)
+        if not words:
+            raise W2VError(f"{', '.join(corpus)}: no words in the text")
+        for number, name in shared.in_rounds(list(chosen), rounds):
+            run_folder = folder / "run"
+            run_folder.mkdir()
+            job = _Job(text, run_folder, config, config.word2vec.seed + number)
+            done = chosen[name](job)
+            vectors = _loaded(name, done.model)  # without scores too: what cannot be read is no model
+            scores = evaluate(vectors) if quality else {}
+            values = {metric: score.value for metric, score in scores.items()}
+            total = words * config.word2vec.epochs
+            yield Run(name, number, done.seconds, done.train_seconds, total, done.peak_bytes, values)
+            shutil.rmtree(run_folder)
 
 
 def _loaded(name: str, path: Path) -> Any:
@@ -188,23 +180,6 @@ def _loaded(name: str, path: Path) -> Any:
         return load(path)
     except W2VError as error:
         raise W2VError(f"{name}: wrote no vectors that can be read: {error}") from error
-
-
-def _one_plain_file(corpus: Sequence[str], path: Path) -> int:
-    """Write the corpus to one uncompressed file, which every trainer can read, and return its number of words."""
-    with path.open("wb") as stream:
-        for source in expand(corpus):
-            last = b"\n"
-            with open_bytes(source) as pieces:
-                for piece in pieces:
-                    stream.write(piece)
-                    last = piece[-1:] or last
-            if last != b"\n":
-                stream.write(b"\n")
-    words = sum(len(ids) for ids, _ in WordCounter().read(expand([path])))
-    if not words:
-        raise W2VError(f"{', '.join(corpus)}: no words in the text")
-    return words
 
 
 # ---------------------------------------------------------------- the trainers
@@ -218,7 +193,7 @@ def _engine(name: str) -> Trainer:
         options = [f"train.{key}={json.dumps(value)}" for key, value in train_settings.items()]
         overrides = [part for setting in settings + options for part in ("--set", setting)]
         command = [sys.executable, "-m", "w2vcli", "train", str(job.text), "-o", str(output), "--log-json"]
-        seconds, peak, _, log = _timed([*command, *overrides, "--engine", name])
+        seconds, peak, _, log = shared.timed([*command, *overrides, "--engine", name])
         done = json.loads(log.splitlines()[-1])
         return _Done(output, seconds, done["seconds"], peak)
 
@@ -230,7 +205,7 @@ def _peer(name: str) -> Trainer:
         output = job.folder / "vectors.kv" if name == "fasttext" else job.folder / "vectors.model"
         settings = {**job.settings(), "input": str(job.text), "output": str(output)}
         started = time.time()
-        _, _, printed, log = _timed([sys.executable, "-m", "w2vcli.bench.peers", name, json.dumps(settings)])
+        _, _, printed, log = shared.timed([sys.executable, "-m", "w2vcli.bench.peers", name, json.dumps(settings)])
         result = json.loads(printed.splitlines()[-1])
         seconds = result.get("seconds") or peers.fasttext_seconds(log, result["tokens"], settings["workers"])
         return _Done(output, result["finished"] - started, seconds, result["peak_bytes"])
@@ -250,7 +225,7 @@ def _command(name: str, template: str) -> Trainer:
             "threads": settings["workers"],
             "cbow": 1 - settings["sg"],
         }
-        seconds, peak, _, _ = _timed([part.format(**values) for part in shlex.split(template)])
+        seconds, peak, _, _ = shared.timed([part.format(**values) for part in shlex.split(template)])
         made = [path for path in job.folder.iterdir() if path.name.startswith("vectors")]
         made.sort(key=lambda path: (path != output, path.suffix != ".vec", path.name))  # fastText writes .bin and .vec
         if not made:
@@ -258,32 +233,6 @@ def _command(name: str, template: str) -> Trainer:
         return _Done(made[0], seconds, None, peak)
 
     return train
-
-
-def _timed(command: Sequence[str]) -> tuple[float, int, str, str]:
-    """Run a command; return its seconds, its peak memory in bytes, and what it printed to stdout and stderr.
-
-    A small process starts it: one started by a large process would begin with that one's peak.
-    """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile() as to:
-        launcher = [sys.executable, "-I", "-S", launch.__file__, to.name, *command]
-        process = subprocess.Popen(launcher, stdout=out, stderr=log, text=True, start_new_session=True)
-        try:
-            process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-        out.seek(0)
-        log.seek(0)
-        printed, logged = out.read(), log.read()
-        found = json.loads(to.read())
-    if found["error"]:
-        raise W2VError(f"{command[0]}: cannot be run: {found['error']}")
-    if found["code"]:
-        last = (logged.strip() or printed.strip() or "it printed nothing").splitlines()[-1]
-        raise W2VError(f"{shlex.join(command[:4])} …: failed with exit code {found['code']}: {last}")
-    return found["seconds"], found["peak_bytes"], printed, logged
 
 
 # ---------------------------------------------------------------- what came out
@@ -305,30 +254,21 @@ class Summary:
 
 def summaries(runs: Sequence[Run], baseline: str) -> list[Summary]:
     """Return a summary of each trainer, in their order."""
-    by_trainer: dict[str, list[Run]] = {}
-    for run in runs:
-        by_trainer.setdefault(run.trainer, []).append(run)
-    against = {run.round: run for run in by_trainer.get(baseline, [])}
     found = []
-    for trainer, own in by_trainer.items():
-        pairs = [(run, against[run.round]) for run in own if run.round in against]
+    for trainer, own, pairs in shared.beside(runs, baseline, lambda run: (run.trainer, run.round)):
         rates = [(run.words_per_second, other.words_per_second) for run, other in pairs]
         found.append(
             Summary(
                 trainer,
-                _median([run.words_per_second for run in own if run.words_per_second]),
-                _median([a / b for a, b in rates if a and b]),
+                shared.median([run.words_per_second for run in own if run.words_per_second]),
+                shared.median([a / b for a, b in rates if a and b]),
                 statistics.median(run.seconds for run in own),
-                _median([b.seconds / a.seconds for a, b in pairs]),
+                shared.median([b.seconds / a.seconds for a, b in pairs]),
                 statistics.median(run.peak_bytes for run in own) / 1e6,
                 {metric: _mean([run.scores.get(metric) for run in own]) for metric in METRICS},
             )
         )
     return found
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -356,10 +296,8 @@ def plot(found: Sequence[Summary], path: Path) -> None:
     panels = figure.subplots(number, 1, squeeze=False)[:, 0]
     named = [summary.trainer for summary in found]
     speeds = [summary.words_per_second or 0.0 for summary in found]
-    bars = panels[0].barh(named, [speed / 1e6 for speed in speeds])
-    panels[0].bar_label(bars, [f"{summary.speed_ratio:.1f} x" if summary.speed_ratio else "" for summary in found])
+    shared.bars(panels[0], named, [speed / 1e6 for speed in speeds], [summary.speed_ratio for summary in found])
     panels[0].set_xlabel("million words a second of training")
-    panels[0].margins(x=0.12)
     if has_scores:
         panels[1].barh(named, [100 * (summary.scores.get("analogies") or 0.0) for summary in found])
         panels[1].set_xlabel("analogies right, %")
