@@ -30,7 +30,7 @@ LAYERS = [
     {"corpus"},
     {"provenance", "vocab"},
     {"outputs", "projection", "queries", "resources", "text"},
-    {"sources", "config", "compiled", "seal", "spelling", "vectors"},
+    {"workers", "sources", "config", "compiled", "seal", "sentences", "spelling", "vectors"},
     {"background", "errors", "npy", "wording", "words"},
 ]
 # outside the command line, and outside the functions that use them
@@ -43,6 +43,12 @@ KEPT_OUT = {
     "triton",
     "scipy",
     "smart_open",
+    "boto3",
+    "botocore",
+    "paramiko",
+    "requests",
+    "urllib3",
+    "azure",
     "pydantic",
     "matplotlib",
     "pyarrow",
@@ -55,6 +61,7 @@ KEPT_OUT = {
 AT_HOME = {
     "compiled": {"numba"},
     "numbering": {"numba"},
+    "preprocessing": {"numba"},
     "config": {"pydantic"},
     "cli": {"typer"},
     "engines": {"gensim", "numba", "torch", "triton"},

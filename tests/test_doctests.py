@@ -7,6 +7,7 @@ import pytest
 
 MODULES = [
     "w2vcli.sources",
+    "w2vcli.sentences",
     "w2vcli.text",
     "w2vcli.schedule",
     "w2vcli.config",
@@ -20,6 +21,10 @@ MODULES = [
     "w2vcli.plots.style",
     "w2vcli.wording",
     "w2vcli.report.parts",
+    "w2vcli.preprocessing.documents",
+    "w2vcli.preprocessing.json_lines",
+    "w2vcli.preprocessing.records",
+    "w2vcli.preprocessing.wikipedia",
 ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from . import readme_reference
+from .conftest import need
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -50,7 +51,7 @@ def shell(script: str, folder: Path, path: str = f"{BIN}:/usr/bin:/bin", **extra
 
 
 def test_the_pipeline_by_hand(home: Path) -> None:
-    (script,) = [block for block in blocks("sh") if "preprocess" in block]
+    (script,) = [block for block in blocks("sh") if "w2v vocab" in block]
     output = shell(script, home)
     assert "3CosAdd" in output
     assert re.search(r"state +finished", output)
@@ -62,6 +63,23 @@ def test_the_pipeline_by_hand(home: Path) -> None:
     assert "the model is the best one" in stopped
     assert "growing from runs/first" in grown
     assert "old ones moved by" in grown
+
+
+def test_any_text_in(home: Path) -> None:
+    (script,) = [block for block in blocks("sh") if "posts.jsonl" in block]
+    posts = [f'{{"user": {{"text": "New South Wales is {number}, see http://a.org"}}}}\n' for number in range(9)]
+    (home / "posts.jsonl").write_text("".join(posts))
+    output = shell(script, home)
+    assert '"shards": ["big-00000.txt.gz"]' in output
+    assert "new_south_wales" in (home / "phrased.txt").read_text()
+    assert (home / "more.txt").read_text().splitlines()[0] == "new_south_wales is 0 see http a org"
+
+
+def test_a_tokenizer_of_ones_own(home: Path) -> None:
+    need("pythainlp", "pythainlp")
+    (session,) = [block for block in blocks("console") if "pythainlp" in block]
+    *_, command, output = session.splitlines()
+    assert shell(command.removeprefix("$ "), home) == f"{output}\n"
 
 
 def test_the_makefile_rule(home: Path) -> None:
