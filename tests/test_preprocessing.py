@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from w2vcli.bench.rounds import timed
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing import parts, preprocess, top_phrases
 from w2vcli.text import Rules, Unit, sentences_of
@@ -443,3 +445,23 @@ def test_phrases_need_a_place(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(NEW_YORK)
     with pytest.raises(W2VError, match="phrases are saved beside the output"):
         preprocess(tmp_path / "a.txt", "-", {"preprocess": {"phrases": PHRASES}})
+
+
+# ---------------------------------------------------------------- memory
+
+SENTENCE = b"It was the best of times, it was the worst of times; nobody could tell. "
+LARGE = 2_000_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", [SENTENCE * 13_000 + b"\n", SENTENCE * 14_000, b"a" * 1_000_000])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_grows_neither_with_a_file_nor_with_a_line(tmp_path: Path, piece: bytes, workers: int) -> None:
+    """Two gigabytes of lines, of one line, and of one word."""
+    with (tmp_path / "large.txt").open("wb") as file:
+        for _ in range(LARGE // len(piece)):
+            file.write(piece)
+    command = [sys.executable, "-m", "w2vcli", "preprocess", str(tmp_path / "large.txt"), "-q", "-o", "/dev/null"]
+    _, peak, _, _ = timed([*command, "--set", f"preprocess.workers={workers}"])
+    assert peak < 300e6
+    (tmp_path / "large.txt").unlink()

@@ -1,7 +1,8 @@
-"""What a training run will need of memory and disk, and whether it is there."""
+"""Memory, disk and cores: what there is, whether it is enough, and how to keep less of it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import shutil
@@ -13,6 +14,7 @@ from w2vcli.errors import W2VError
 from w2vcli.wording import size
 
 _CGROUP = Path("/sys/fs/cgroup")
+_M_MMAP_THRESHOLD = -3  # malloc.h
 _ENDLESS = 1 << 60  # cgroup version 1 says "no limit" with a number above this
 
 
@@ -76,6 +78,16 @@ def _reclaimable() -> int:
             counts = dict(line.split() for line in (_CGROUP / name).read_text().splitlines())
             return int(counts.get("inactive_file", 0)) + int(counts.get("active_file", 0))
     return 0
+
+
+def give_back_large_blocks() -> None:
+    """Have the C library give freed blocks of a megabyte or more back to the system.
+
+    glibc raises that limit as it goes. In a process whose threads pass such blocks to each other, what it holds then
+    grows with the text.
+    """
+    with suppress(OSError, AttributeError):  # of another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def usable_cores() -> int:

@@ -17,7 +17,7 @@ from w2vcli.preprocessing.reading import PartReader, Result, join
 from w2vcli.preprocessing.rules import rules_of
 from w2vcli.preprocessing.tokenizing import prepare
 from w2vcli.preprocessing.writing import Deduplicator
-from w2vcli.resources import usable_cores
+from w2vcli.resources import give_back_large_blocks, usable_cores
 from w2vcli.sources import Source, total_size
 from w2vcli.workers import DeadWorkerError, Task, mapped
 
@@ -108,6 +108,7 @@ class Pipeline:
         Raises:
             W2VError: when a source cannot be read; with `skip` only if none can be.
         """
+        give_back_large_blocks()
         prepare()  # once, before there are several processes
         plan = Plan(self.sources, self.settings)
         reader = PartReader(self.sources, self.settings, self._rules, self._known)

@@ -31,7 +31,7 @@ from w2vcli.text import (
     chunks_of,
 )  # fmt: skip
 
-PIECE_BYTES = 1 << 21  # so that what is remembered of its chunks stays in a core's cache
+PIECE_BYTES = 1 << 20  # so that what is remembered of its chunks stays in a core's cache
 _MEMO_CHUNKS, _MEMO_BYTES = 400_000, 1 << 24  # above them all is forgotten
 _BREAK = 255  # the start of a chunk that ends any unit
 _WHITE_SPACE = re.compile(
@@ -216,10 +216,10 @@ class _Memo:
         self._merger = Merger()
         self._known = self._size = self._used = 0  # chunks, pieces, bytes of tokens
         # of each chunk: its first piece, how many there are, and their bytes, with one more for each
-        self._first = np.zeros(1 << 15, dtype=np.int64)
-        self._numbers = np.zeros(1 << 15, dtype=np.int64)
-        self._sizes = np.zeros(1 << 15, dtype=np.int64)
-        self._pieces = np.empty((1 << 15, len(_PIECE)), dtype=np.int64)
+        self._first = np.zeros(1 << 15, dtype=np.int32)
+        self._numbers = np.zeros(1 << 15, dtype=np.int32)
+        self._sizes = np.zeros(1 << 15, dtype=np.int32)
+        self._pieces = np.empty((1 << 15, len(_PIECE)), dtype=np.int32)
         self._words: Bytes = np.empty(1 << 18, dtype=np.uint8)
         self._counts: dict[str, NDArray[np.int64]] = {}
 
@@ -415,7 +415,7 @@ class SentenceReader:
         self._ends = np.array(ENDS, dtype=np.bool_)
         self._rest = bytearray()
         self._state = np.zeros(len(_STATE), dtype=np.int64)
-        self._out: Bytes = np.empty(1 << 21, dtype=np.uint8)
+        self._out: Bytes = np.empty(1 << 20, dtype=np.uint8)
         self._is_at_line_start = True
 
     def read(self, text: bytes) -> bytes:
