@@ -105,8 +105,8 @@ class Preprocess(_Section):
     deduplicate: bool = _setting(False, "Drop every sentence that has occurred before, token for token.")
     deduplicate_memory: str = _setting(
         "1GB",
-        "Memory for telling that: 16 bytes a sentence. When it is full, later sentences are no longer remembered, and "
-        "the summary says how many.",
+        "Memory for telling that, some 25 to 40 bytes a sentence. When it is full, later sentences are no longer "
+        "remembered, and the summary says how many.",
         "500MB to 8GB",
     )
     phrases: Phrases = Field(default_factory=Phrases, description="Which words are joined into one token.")

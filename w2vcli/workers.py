@@ -12,7 +12,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ class DeadWorkerError(W2VError):
 
 _AHEAD = 2  # tasks a worker that may be begun before the first of them is asked for
 _RESULTS_AHEAD = 4  # results of a task that wait to be asked for
+_GRACE = 1.0  # seconds that a thread has to end
 _PATIENCE = 0.1  # seconds between two looks at whether anybody still wants to have a result
 
 
@@ -43,7 +45,7 @@ class Task(NamedTuple):
     """Whether the pieces come from where the next tasks do, which therefore have to wait."""
 
 
-def mapped(function: Function, tasks: Iterable[Task], workers: int) -> Iterator[tuple[Any, Iterator[Any]]]:
+def mapped(function: Function, tasks: Iterable[Task], workers: int) -> Generator[tuple[Any, Iterator[Any]], None, None]:
     """Yield what each task says and the iterator over its results, which is to be used up before the next.
 
     Args:
@@ -68,7 +70,15 @@ def mapped(function: Function, tasks: Iterable[Task], workers: int) -> Iterator[
 
 # ---------------------------------------------------------------- the worker
 
-_WANTS_PIECE, _RESULT, _END, _ERROR = range(4)
+_WANTS_PIECE, _PIECE, _RESULT, _END, _ERROR = range(5)
+
+
+class _NoMorePiecesError(Exception):
+    """Whoever makes the pieces has failed."""
+
+
+class _GoneError(Exception):
+    """Nobody is at the other end any more."""
 
 
 def _serve(function: Function, connection: Connection, inherited: list[Connection]) -> None:
@@ -78,28 +88,40 @@ def _serve(function: Function, connection: Connection, inherited: list[Connectio
     for other in inherited:
         other.close()
 
+    def send(kind: int, item: Any) -> None:
+        try:
+            connection.send((kind, item))
+        except OSError as error:
+            raise _GoneError from error
+
+    def receive() -> Any:
+        try:
+            return connection.recv()
+        except (EOFError, OSError) as error:
+            raise _GoneError from error
+
     def pieces() -> Iterator[Any]:
         while True:
-            connection.send((_WANTS_PIECE, None))
-            piece = connection.recv()
-            if piece is None:
+            send(_WANTS_PIECE, None)
+            kind, piece = receive()
+            if kind == _ERROR:
+                raise _NoMorePiecesError
+            if kind == _END:
                 return
             yield piece
 
-    try:
+    with suppress(_GoneError):
         while True:
-            says = connection.recv()
+            says = receive()
             try:
-                answer: tuple[int, Any] = _END, None
                 for result in function(says, pieces()):
-                    connection.send((_RESULT, result))
-            except (EOFError, BrokenPipeError):
+                    send(_RESULT, result)
+            except _GoneError:
                 raise
             except Exception as error:
-                answer = _ERROR, _sendable(error)
-            connection.send(answer)
-    except (EOFError, OSError):  # nobody is there any more
-        return
+                send(_ERROR, _sendable(error))
+            else:
+                send(_END, None)
 
 
 def _sendable(error: Exception) -> Exception:
@@ -173,7 +195,7 @@ class _Pool:
             process.close()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                thread.join(_GRACE)  # one that reads from a pipe may wait for ever
         for _, connection in self._processes:
             connection.close()
 
@@ -210,22 +232,34 @@ class _Pool:
 
     def _work_on(self, task: Task, slot: _Slot, process: Any, connection: Connection) -> bool:
         pieces = iter(task.pieces)
+        is_abandoned = False
         try:
             connection.send(task.says)
             while True:
                 kind, result = connection.recv()
                 if kind == _WANTS_PIECE:
-                    connection.send(next(pieces, None))
+                    kind, piece = self._next_piece(pieces, slot)
+                    is_abandoned = kind == _ERROR
+                    connection.send((kind, piece))
                     continue
-                self._put(slot, kind, result)
+                if not is_abandoned:
+                    self._put(slot, kind, result)
                 if kind in (_END, _ERROR):
                     return True
         except (EOFError, OSError):
             if not self._is_closed:
                 self._put(slot, _ERROR, _death(process))
+        return False
+
+    def _next_piece(self, pieces: Iterator[Any], slot: _Slot) -> tuple[int, Any]:
+        """Return what is to be sent to the worker that wants a piece; if it cannot be had, the slot is told why."""
+        try:
+            for piece in pieces:
+                return _PIECE, piece
         except BaseException as error:  # of whoever makes the pieces
             self._put(slot, _ERROR, error)
-        return False
+            return _ERROR, None
+        return _END, None
 
     def _put(self, slot: _Slot, kind: int, result: Any) -> None:
         while not self._is_closed:
@@ -237,7 +271,9 @@ class _Pool:
 
 
 def _death(process: Any) -> DeadWorkerError:
-    process.join(1.0)
-    code = process.exitcode
+    code = None
+    with suppress(ValueError):  # closed meanwhile
+        process.join(1.0)
+        code = process.exitcode
     how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
     return DeadWorkerError(f"a worker process {how}", "is the memory full? fewer preprocess.workers need less")

@@ -128,7 +128,9 @@ def _report(error: Exception) -> int:
         message = error.format_message().rstrip(".?")
         error_line(f"{message}; {_setting_hint(error) or f'{_help_command(error)} shows how it is used'}")
     elif isinstance(error, MemoryError):
-        error_line("out of memory; a smaller word2vec.vector_size or a larger word2vec.min_count needs less")
+        error_line(
+            "out of memory; a smaller word2vec.vector_size, a larger word2vec.min_count or fewer workers need less"
+        )
     elif isinstance(error, OSError):
         error_line(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     else:

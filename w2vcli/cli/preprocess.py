@@ -81,6 +81,8 @@ def preprocess(
     format_override = [] if format is None else [f"preprocess.format={format}"]
     settings = resolve(config, [*(overrides or ()), *format_override]).config
     if top_phrases is not None:
+        if output or shard_size or phrases:
+            raise ConfigError(["--top-phrases writes nothing: it goes without -o, --shard-size and --phrases"])
         _show_phrases(inputs, settings, top_phrases, quiet, as_json)
         return
     if output is None:

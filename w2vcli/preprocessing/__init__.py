@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from w2vcli import outputs
+from w2vcli import __version__, outputs
 from w2vcli.config import Config, Preprocess, as_config
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.documents import format_of
-from w2vcli.preprocessing.phrases import Phrase, Phrases
+from w2vcli.preprocessing.phrases import Phrase, Phrases, connector_words
 from w2vcli.preprocessing.pipeline import Lines, OnError, Pipeline, Progress
 from w2vcli.preprocessing.sharding import Manifest, ShardWriter
 from w2vcli.preprocessing.writing import written
-from w2vcli.sources import STDIN, Source, expand, is_url, names
+from w2vcli.sources import Source, expand, is_url, names, shown
 from w2vcli.text import MAX_TOKENS
 from w2vcli.wording import plural
 
@@ -98,19 +98,24 @@ def preprocess(
             for _, text in lines:
                 sink.write(text)
             job.check()
+        job.save_phrases()
         return job.summary(started)
     manifest = Manifest(output, {**job.made_of(), "shard_size": shard_size})
+    manifest.check_inputs(job.sources)
     if manifest.summary is not None:
         return Summary(**{**manifest.summary, "shards_kept": len(manifest.shards), "seconds": 0.0})
     kept = len(manifest.shards)
+    manifest.begin()
     with ShardWriter(manifest, shard_size, job.pipeline.workers) as writer, job.lines(manifest) as lines:
         for task, text in lines:
+            manifest.failed.update(job.failed())
             writer.write(task, text, job.pipeline.before)
         writer.finish(job.pipeline.before)
         job.check()
-    manifest.remove_others()
+    job.save_phrases()
+    manifest.failed.update(job.failed())
     shards = tuple(str(manifest.path_of(number)) for number in range(len(manifest.shards)))
-    summary = job.summary(started, shards, kept)
+    summary = job.summary(started, shards, kept, manifest.failed)
     manifest.finish(vars(summary))
     return summary
 
@@ -155,26 +160,27 @@ class _Job:
         self._phrases_file = _phrases_file(output) if settings.phrases.passes else None
         known = None if phrases is None else Phrases.load(phrases)
         self._known = known
+        self._learned: Phrases | None = None
         self.pipeline = Pipeline(self.sources, settings, known, on_error, progress)
 
     def made_of(self) -> dict[str, Any]:
         """Return all that the output depends on."""
         return {
             "sources": [
-                time.time_ns() if source.name == STDIN else source.stamp() or (source.name, source.size)
+                source.stamp() or (time.time_ns() if source.size is None else (source.name, source.size))
                 for source in self.sources
             ],
+            "version": __version__,
             "settings": self._settings.model_dump(exclude={"workers"}),
+            "stop_words": sorted(self.pipeline.rules.stop_words),
+            "connector_words": sorted(connector_words(self._settings.phrases.connector_words)),
             "phrases": None if self._phrases is None else Source(self._phrases).stamp() or self._phrases,
             "on_error": self._on_error,
         }
 
     @contextmanager
     def lines(self, manifest: Manifest | None = None) -> Iterator[Lines]:
-        """Yield the sentences as they are to be written, from the task on in which a manifest's shards end.
-
-        Where phrases are learned, their file is written first.
-        """
+        """Yield the sentences as they are to be written, from the task on in which a manifest's shards end."""
         pipeline, task = self.pipeline, 0 if manifest is None else manifest.end.task
         if self._phrases_file is None:
             if manifest is not None and manifest.shards:
@@ -185,39 +191,49 @@ class _Job:
         with _spool(self._output) as spool:
             pipeline.fill(spool)
             self.check()
-            if manifest is not None and manifest.shards and Path(self._phrases_file).is_file():
-                phrases = Phrases.load(self._phrases_file)
-            else:
-                phrases = pipeline.learned(spool)
-                phrases.save(self._phrases_file)
+            self._learned = phrases = pipeline.learned(spool)
             fewer = 0 if manifest is None or not manifest.shards else manifest.shards[-1].counts["tokens_joined"]
             with closing(pipeline.joined(phrases, spool, task, fewer)) as lines:
                 yield lines
+
+    def save_phrases(self) -> None:
+        """Write the phrases that were learned, if any were to be."""
+        if self._phrases_file is not None and self._learned is not None:
+            self._learned.save(self._phrases_file)
+
+    def failed(self) -> dict[str, str]:
+        """Return the sources that were left out so far, and why."""
+        return {shown(self.sources[number].name): str(error) for number, error in self.pipeline.failed.items()}
 
     def check(self) -> None:
         """Make sure that there is something to write."""
         if not self.pipeline.counts()["tokens"]:
             raise W2VError(f"{names(self.sources)}: no text in the input", f"nothing was written to {self._output}")
 
-    def summary(self, started: float, shards: tuple[str, ...] = (), shards_kept: int = 0) -> Summary:
-        """Return what was done since `started`."""
-        counts, failed = self.pipeline.counts(), self.pipeline.failed
+    def summary(
+        self, started: float, shards: tuple[str, ...] = (), shards_kept: int = 0, failed: dict[str, str] | None = None
+    ) -> Summary:
+        """Return what was done since `started`; `failed` sources before the shards that were kept too."""
+        counts = self.pipeline.counts()
+        failed = self.failed() if failed is None else dict(failed)
+        if self._learned is not None:
+            counts["phrases_pruned"] = self._learned.dropped
         return Summary(
             files=len(self.sources) - len(failed),
             bytes=counts.pop("bytes"),
             sentences=counts.pop("sentences"),
             tokens=counts.pop("tokens"),
             counts=dict(sorted(counts.items())),
-            failed={self.sources[number].name: str(error) for number, error in failed.items()},
-            warnings=tuple(self._warnings(counts)),
+            failed=failed,
+            warnings=tuple(self._warnings(counts, failed)),
             phrases=self._phrases_file,
             shards=shards,
             shards_kept=shards_kept,
             seconds=time.perf_counter() - started,
         )
 
-    def _warnings(self, counts: Mapping[str, int]) -> Iterator[str]:
-        for error in self.pipeline.failed.values():
+    def _warnings(self, counts: Mapping[str, int], failed: Mapping[str, str]) -> Iterator[str]:
+        for error in failed.values():
             yield f"left out: {error}"
         if counts.get("split"):
             yield f"{plural(counts['split'], 'sentence')} of over {MAX_TOKENS:,} tokens split"

@@ -22,7 +22,7 @@ from w2vcli.config import Preprocess
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.decoding import Decoder, may_be_cut
 from w2vcli.preprocessing.documents import ParquetReader, format_of, reader
-from w2vcli.sources import STDIN, Source, bytes_read, check_text, encoding_of, look, opened, translated
+from w2vcli.sources import STDIN, Source, bytes_read, check_text, encoding_of, look, opened, shown, translated
 from w2vcli.text import Unit
 from w2vcli.workers import Task
 
@@ -49,6 +49,8 @@ class Part:
     """What went wrong in feeding it."""
     read: int = 0
     """Bytes as stored of which row groups are."""
+    encoding: str = ""
+    """Of a range of text."""
 
 
 class Plan:
@@ -72,31 +74,41 @@ class Plan:
     def _tasks_of(self, number: int, source: Source) -> Iterator[Task]:
         kind = format_of(source.name, self.settings.format)
         if kind == "parquet":
-            groups = (
-                ParquetReader(self.settings.field).row_groups(source.name, name=source.name) if source.is_local else 0
-            )
-            size = source.size or 0
-            yield from (Task(Part(number, group, group + 1, read=size // groups)) for group in range(groups))
-            if not source.is_local:
-                yield Task(Part(number, read=size))
-        elif self._can_be_cut(source, kind):
+            yield from self._parts_of_parquet(number, source)
+        elif encoding := self._may_be_cut(source, kind):
             size = source.size or 0
             yield from (
-                Task(Part(number, start, min(start + RANGE_BYTES, size))) for start in range(0, size, RANGE_BYTES)
+                Task(Part(number, start, min(start + RANGE_BYTES, size), encoding=encoding))
+                for start in range(0, size, RANGE_BYTES)
             )
         elif source.name != STDIN and source.size is not None and source.size <= WHOLE_BYTES:
             yield Task(Part(number))
         else:
             yield from self._fed(number, source, kind)
 
-    def _can_be_cut(self, source: Source, kind: str) -> bool:
+    def _parts_of_parquet(self, number: int, source: Source) -> Iterator[Task]:
+        """Yield some row groups each, of a local file; a remote one has to be copied first, and is one part."""
+        size = source.size or 0
+        if not source.is_local:
+            yield Task(Part(number, read=size))
+            return
+        groups = ParquetReader(self.settings.field).row_groups(source.name, name=source.name)
+        step = max(groups * RANGE_BYTES // max(size, 1), 1)
+        for first in range(0, groups, step):
+            end = min(first + step, groups)
+            yield Task(Part(number, first, end, read=size * (end - first) // groups))
+
+    def _may_be_cut(self, source: Source, kind: str) -> str | None:
+        """Return the encoding of a source that can be read in ranges, or None."""
         if not source.can_seek or not source.size or source.size <= RANGE_BYTES:
-            return False
+            return None
         if kind != "jsonl" and (kind != "text" or self.settings.unit == "document"):
-            return False
-        found = look(source)
-        encoding = found.encoding if self.settings.encoding == "auto" else self.settings.encoding
-        return not found.is_compressed and may_be_cut(encoding)
+            return None
+        found, wanted = look(source), self.settings.encoding
+        if found.is_compressed or (found.is_binary and wanted == "auto"):
+            return None
+        encoding = found.encoding if wanted == "auto" else wanted
+        return encoding if may_be_cut(encoding) else None
 
     def _fed(self, number: int, source: Source, kind: str) -> Iterator[Task]:
         part = Part(number, is_fed=True)
@@ -104,7 +116,7 @@ class Plan:
             if kind == "text":
                 yield from _text_tasks(part, pieces, boundary_finder(self.settings.unit))
             else:
-                for batch in reader(kind, self.settings.field).batches(pieces, FED_BYTES, name=source.name):
+                for batch in reader(kind, self.settings.field).batches(pieces, FED_BYTES, name=shown(source.name)):
                     yield Task(part, (batch,))
 
     @contextmanager
@@ -136,18 +148,18 @@ def read_whole(
             check_text(source, stream)
 
         def pieces() -> Iterator[bytes]:
-            while piece := stream.read(_PIECE_BYTES):
-                progress(bytes_read(stored) or 0)
-                yield piece
+            with translated(source.name):  # whoever asks for them, and wherever
+                while piece := stream.read(_PIECE_BYTES):
+                    progress(bytes_read(stored) or 0)
+                    yield piece
 
         yield decoder(source, settings, encoding).decoded(pieces(), counts)
 
 
 def decoder(source: Source, settings: Preprocess, encoding: str) -> Decoder:
     """Return how a source is decoded, whose byte-order mark says an encoding."""
-    return Decoder(
-        source.name, encoding if settings.encoding == "auto" else settings.encoding, settings.bad_bytes == "refuse"
-    )
+    name = shown(source.name)
+    return Decoder(name, encoding if settings.encoding == "auto" else settings.encoding, settings.bad_bytes == "refuse")
 
 
 # ---------------------------------------------------------------- places to cut
@@ -187,7 +199,7 @@ def range_of(stream: BinaryIO, offset: int, start: int, end: int, finder: Finder
         text += piece
         found = 0 if start == 0 else finder(text, start - base)
         if 0 <= found < end - base:
-            return base + found, _up_to(stream, text[found:], base + found, end, finder)
+            return base + found, _up_to(stream, text, base, base + found, end, finder)
         if found >= 0 or not piece or base + len(text) >= end:
             return end, iter(())
         base, text = base + max(len(text) - _OVERLAP, 0), text[-_OVERLAP:]
@@ -198,20 +210,21 @@ def offset_for(start: int) -> int:
     return max(start - _OVERLAP, 0)
 
 
-def _up_to(stream: BinaryIO, text: bytes, base: int, end: int, finder: Finder) -> Iterator[bytes]:
-    """Yield text from `base` to the first place not before `end` where a unit begins."""
+def _up_to(stream: BinaryIO, text: bytes, base: int, begin: int, end: int, finder: Finder) -> Iterator[bytes]:
+    """Yield text from `begin` to the first place not before `end` where a unit begins; `text` is from `base` on."""
     while True:
         found = finder(text, end - base) if base + len(text) >= end else -1
         if found >= 0:
-            yield text[:found]
+            yield text[begin - base : found]
             return
         piece = stream.read(_PIECE_BYTES)
         if not piece:
-            yield text
+            yield text[begin - base :]
             return
-        sure = max(len(text) - _OVERLAP, 0)
-        yield text[:sure]
-        base, text = base + sure, text[sure:] + piece
+        sure = max(base + len(text) - _OVERLAP, begin)
+        yield text[begin - base : sure - base]
+        kept = max(sure - _OVERLAP, base)  # what is before a place tells whether a unit begins there
+        base, begin, text = kept, sure, text[kept - base :] + piece
 
 
 def line_tasks(pieces: Iterator[bytes]) -> Iterator[Task]:

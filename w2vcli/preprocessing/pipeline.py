@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -61,11 +62,11 @@ class Pipeline:
         self.workers = settings.workers or usable_cores()
         self._known, self._on_error = known, on_error
         self._progress = progress or (lambda what, done, total: None)
-        self._rules = rules_of(settings)
-        self._found: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.rules = rules_of(settings)
+        self._found: Counter[str] = Counter()
+        self._undecodable: set[int] = set()
         self._once = Deduplicator(settings.deduplicate_bytes()) if settings.deduplicate else None
         self._first_task = 0
-        self._earlier: Counter[str] = Counter()
         self.before: Counter[str] = Counter()
         """What had been counted before the task of which the last lines are."""
 
@@ -73,9 +74,7 @@ class Pipeline:
 
     def counts(self) -> Counter[str]:
         """Return what was read, written, dropped, replaced and split so far; not of sources that failed."""
-        total = Counter(self._earlier)
-        for found in self._found.values():
-            total.update(found)
+        total = Counter(self._found)
         if self._once is not None:
             total["duplicate_sentences"] += self._once.sentences
             total["sentences_not_remembered"] += self._once.forgotten
@@ -85,7 +84,12 @@ class Pipeline:
 
     def undecodable(self) -> list[Source]:
         """Return the sources with bytes that could not be decoded."""
-        return [self.sources[number] for number in sorted(self._found) if self._found[number]["undecodable"]]
+        return [self.sources[number] for number in sorted(self._undecodable)]
+
+    def _count(self, source: int, found: Mapping[str, int]) -> None:
+        self._found.update(found)
+        if found.get("undecodable"):
+            self._undecodable.add(source)
 
     def go_on(self, task: int, counts: Mapping[str, int], lines: Iterable[bytes]) -> None:
         """Let `lines` begin at a task.
@@ -96,7 +100,7 @@ class Pipeline:
             lines: the sentences before it.
         """
         self._first_task = task
-        self._earlier.update(counts)
+        self._found.update(counts)
         if self._once is not None:
             self._once.remember(lines)
 
@@ -111,23 +115,23 @@ class Pipeline:
         give_back_large_blocks()
         prepare()  # once, before there are several processes
         plan = Plan(self.sources, self.settings)
-        reader = PartReader(self.sources, self.settings, self._rules, self._known)
+        reader = PartReader(self.sources, self.settings, self.rules, self._known)
         total = total_size(self.sources)
         alone = total is not None and total <= _ALONE_BYTES
-        parts = mapped(reader, _from(plan.tasks(), self._first_task), 1 if alone else self.workers)
-        results = self._results(plan, parts, total)
         task = -1
-        for done in self._whole(results) if self._on_error == "skip" else results:
-            if done.task != task:
-                self.before, task = self.counts(), done.task
-            self._found[done.source].update(done.counts)
-            if new := done.lines if self._once is None else self._once.new(done.lines):
-                yield done.task, new
+        with closing(mapped(reader, _from(plan.tasks(), self._first_task), 1 if alone else self.workers)) as parts:
+            results = self._results(plan, parts, total)
+            for done in self._whole(results) if self._on_error == "skip" else results:
+                if done.task != task:
+                    self.before, task = self.counts(), done.task
+                self._count(done.source, done.counts)
+                if new := done.lines if self._once is None else self._once.new(done.lines):
+                    yield done.task, new
         for source, found in plan.counts.items():
             if source not in self.failed:
-                self._found[source].update(found)
+                self._count(source, found)
         if self.failed and len(self.failed) == len(self.sources):
-            raise self.failed[0]
+            raise next(iter(self.failed.values()))
 
     def _results(
         self, plan: Plan, parts: Iterable[tuple[Part, Iterator[Result]]], total: int | None
@@ -168,7 +172,7 @@ class Pipeline:
 
     def learned(self, spool: BinaryIO) -> Phrases:
         """Return the phrases in a file of sentences."""
-        settings = self.settings.phrases
+        settings, size = self.settings.phrases, spool.tell()
 
         def blocks() -> Iterator[bytes]:
             spool.seek(0)
@@ -182,7 +186,7 @@ class Pipeline:
             scoring=settings.scoring,
             connector_words=phrase_learning.connector_words(settings.connector_words),
             settings={key: value for key, value in self.settings.model_dump().items() if key in _SHAPING},
-            progress=lambda done, total: self._progress("phrases", done, total),
+            progress=lambda number, read: self._progress("phrases", (number - 1) * size + read, settings.passes * size),
         )
 
     def joined(self, phrases: Phrases, spool: BinaryIO, first: int = 0, fewer: int = 0) -> Lines:
@@ -191,14 +195,15 @@ class Pipeline:
         spool.seek(0)
         tasks = _from(line_tasks(iter(lambda: spool.read(_BLOCK_BYTES), b"")), first)
         alone = size <= _ALONE_BYTES
-        self._earlier.update({"tokens": -fewer, "tokens_joined": fewer})
-        for number, (_, results) in enumerate(mapped(_Joiner(phrases), tasks, 1 if alone else self.workers), first):
-            self.before = self.counts()
-            for before, lines, counts in results:
-                done += before
-                self._earlier.update(counts)
-                self._progress("phrases", done, size)
-                yield number, lines
+        self._found.update({"tokens": -fewer, "tokens_joined": fewer})
+        with closing(mapped(_Joiner(phrases), tasks, 1 if alone else self.workers)) as parts:
+            for number, (_, results) in enumerate(parts, first):
+                self.before = self.counts()
+                for before, lines, counts in results:
+                    done += before
+                    self._found.update(counts)
+                    self._progress("phrases", done, size)
+                    yield number, lines
 
 
 def _from(tasks: Iterator[Task], first: int) -> Iterator[Task]:

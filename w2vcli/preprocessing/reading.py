@@ -16,7 +16,7 @@ from w2vcli.preprocessing.documents import Batch, ParquetReader, format_of, read
 from w2vcli.preprocessing.parts import Part, boundary_finder, decoder, offset_for, range_of, read_whole
 from w2vcli.preprocessing.phrases import Phrases
 from w2vcli.preprocessing.tokenizing import SentenceReader
-from w2vcli.sources import Source, look, opened, opened_at, shown, translated
+from w2vcli.sources import Source, opened, opened_at, shown, translated
 from w2vcli.text import Rules
 
 _BATCH_BYTES = 1 << 20
@@ -66,15 +66,16 @@ class PartReader:
             self._reader = SentenceReader(self._rules, settings.unit, settings.sentences, settings.min_sentence_length)
         reader = self._reader
         reader.drop_rest()  # of a part that could not be read
+        is_text = format_of(self._sources[part.source].name, settings.format) == "text"
         progress = _Progress()
         lines: list[bytes] = []
         for text in self._texts(part, pieces, progress):
             lines.append(reader.read(text))
             if progress.is_due(lines):
-                yield progress.result(self._joined(lines, progress.counts), reader.counts)
+                yield progress.result(self._joined(lines, progress.counts), reader.counts, is_text)
                 lines = []
         lines.append(reader.finish())
-        yield progress.result(self._joined(lines, progress.counts), reader.counts)
+        yield progress.result(self._joined(lines, progress.counts), reader.counts, is_text)
 
     def _joined(self, lines: list[bytes], counts: Counter[str]) -> bytes:
         joined = b"".join(lines)
@@ -96,7 +97,7 @@ class PartReader:
             finder = boundary_finder("line" if kind == "jsonl" else settings.unit)
             with translated(source.name), opened_at(source, offset_for(part.start)) as stream:
                 start, stored = range_of(stream, offset_for(part.start), part.start, part.end, finder)
-                text = decoder(source, settings, look(source).encoding).decoded(stored, counts, start)
+                text = decoder(source, settings, part.encoding).decoded(stored, counts, start)
                 yield from self._decoded(kind, source, text, counts, start)
             progress.reached(part.end - part.start)
 
@@ -132,8 +133,10 @@ class PartReader:
             try:
                 texts = list(documents.documents(batch, counts, name=name))
             except W2VError:
-                if start:  # in the message, lines are counted from the beginning of the source
-                    batch = replace(batch, first=batch.first + _lines_before(source, start))
+                if not start or not source.is_local:
+                    raise
+                # again, for a message in which lines are counted from the beginning of the source
+                batch = replace(batch, first=batch.first + _lines_before(source, start))
                 texts = list(documents.documents(batch, counts, name=name))
             counts["documents"] += len(texts)
             joined = _DOCUMENT_END.join([*texts, ""]).encode("utf-8", "replace")
@@ -169,8 +172,10 @@ class _Progress:
         """Whether there is enough for a result."""
         return self._read - self._said >= _REPORT_BYTES or sum(map(len, lines)) >= _REPORT_BYTES
 
-    def result(self, lines: bytes, counts: Counter[str]) -> Result:
-        """Return a result, and begin anew."""
+    def result(self, lines: bytes, counts: Counter[str], is_text: bool) -> Result:
+        """Return a result, and begin anew; only of text the lines are of interest."""
+        if not is_text:
+            del counts["lines"]
         self.counts.update(counts)
         result = Result(lines, self._read - self._said, Counter(self.counts))
         counts.clear()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,9 @@ class Position:
 class Shard:
     """A file that has been written."""
 
-    name: str
     size: int
     """Bytes as stored."""
     sentences: int
-    start: Position
     end: Position
     counts: Mapping[str, int]
     """What had been counted before the task in which it ends."""
@@ -59,6 +58,8 @@ class Manifest:
         self._key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         self._path = self._output.with_name(f"{self._stem}.shards.json")
         self.shards: list[Shard] = []
+        self.failed: dict[str, str] = {}
+        """Sources before the end of the shards that were left out, and why."""
         self.summary: dict[str, Any] | None = None
         """Of the whole job, once all of it is done."""
         self._read()
@@ -68,27 +69,26 @@ class Manifest:
         name = self._output.name.removesuffix(compression_of(self._output.name))
         return Path(name).stem
 
+    @property
+    def _ending(self) -> str:
+        return self._output.name.removeprefix(self._stem)
+
     def path_of(self, number: int) -> Path:
         """Return the file of a shard."""
-        return self._output.with_name(f"{self._stem}-{number:05d}{self._output.name.removeprefix(self._stem)}")
+        return self._output.with_name(f"{self._stem}-{number:05d}{self._ending}")
 
     def _read(self) -> None:
         """Take over the shards up to the first that is missing, if they were made of the same."""
+        self._former = 0
         try:
             known = json.loads(self._path.read_text())
+            shards = [
+                Shard(one["size"], one["sentences"], Position(*one["end"]), one["counts"]) for one in known["shards"]
+            ]
+            self._former = len(shards)
             if (known["version"], known["made_of"]) != (_VERSION, self._key):
                 return
-            shards = [
-                Shard(
-                    one["name"],
-                    one["size"],
-                    one["sentences"],
-                    Position(*one["start"]),
-                    Position(*one["end"]),
-                    one["counts"],
-                )
-                for one in known["shards"]
-            ]
+            self.failed = dict(known["failed"])
         except FileNotFoundError:
             return
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -102,24 +102,40 @@ class Manifest:
 
     def save(self) -> None:
         """Write the manifest."""
-        shards = [
-            {**vars(shard), "start": [*vars(shard.start).values()], "end": [*vars(shard.end).values()]}
-            for shard in self.shards
-        ]
-        about = {"version": _VERSION, "made_of": self._key, "summary": self.summary, "shards": shards}
-        outputs.write_text(self._path, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+        shards = [{**vars(shard), "end": [*vars(shard.end).values()]} for shard in self.shards]
+        about = {"version": _VERSION, "made_of": self._key, "summary": self.summary, "failed": self.failed}
+        text = json.dumps({**about, "shards": shards}, indent=1, ensure_ascii=False)
+        outputs.write_text(self._path, f"{text}\n")
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Say that all is done, and what came of it."""
         self.summary = summary
         self.save()
 
-    def remove_others(self) -> None:
-        """Remove the shards that former text had beyond these."""
-        number = len(self.shards)
-        while self.path_of(number).is_file():
-            self.path_of(number).unlink()
-            number += 1
+    def add(self, shard: Shard) -> None:
+        """Add a shard that has been written; with the first, those that there were of other text go."""
+        for number in range(len(self.shards) + 1, self._former) if not self.shards else ():
+            self.path_of(number).unlink(missing_ok=True)
+        self.shards.append(shard)
+        self.save()
+
+    def begin(self) -> None:
+        """Say that not all shards are there any more, or not yet."""
+        if self._former:
+            self.save()
+
+    def check_inputs(self, sources: Iterable[Source]) -> None:
+        """Make sure that no shard is an input.
+
+        Raises:
+            W2VError: where one is.
+        """
+        name = re.compile(rf"{re.escape(self._stem)}(-\d{{5}}{re.escape(self._ending)}|\.shards\.json)")
+        folder = self._output.resolve().parent
+        for source in sources:
+            path = Path(source.name).resolve()
+            if source.is_local and path.parent == folder and name.fullmatch(path.name):
+                raise W2VError(f"{source.name}: is an input, and has the name of a shard", "give -o another name")
 
     @property
     def end(self) -> Position:
@@ -166,7 +182,7 @@ class ShardWriter:
 
     def __init__(self, manifest: Manifest, size: int, workers: int) -> None:
         self._manifest, self._size, self._workers = manifest, size, workers
-        self._known = self._start = manifest.end
+        self._known = manifest.end
         self._place = Position(manifest.end.task, 0)
         self._shard = ExitStack()
         self._sink: Sink | None = None
@@ -203,10 +219,9 @@ class ShardWriter:
         number = len(self._manifest.shards)
         self._shard.close()
         path = self._manifest.path_of(number)
-        shard = Shard(path.name, path.stat().st_size, self._sentences, self._start, self._place, dict(before))
-        self._sink, self._used, self._sentences, self._start = None, 0, 0, self._place
-        self._manifest.shards.append(shard)
-        self._manifest.save()
+        shard = Shard(path.stat().st_size, self._sentences, self._place, dict(before))
+        self._sink, self._used, self._sentences = None, 0, 0
+        self._manifest.add(shard)
 
     def finish(self, before: Mapping[str, int]) -> None:
         """End the last shard."""

@@ -237,7 +237,11 @@ class _Memo:
         if is_new.any():
             every = numbered.distinct
             distinct = Distinct(every.starts[is_new], every.lengths[is_new], every.keys[is_new], every.counts[is_new])
-            self._learn(_joined(numbered.text, distinct))
+            try:
+                self._learn(_joined(numbered.text, distinct))
+            except BaseException:  # of a tokenizer of one's own: half of it is known
+                self.forget()
+                raise
         for what, number in self._counts.items():
             counts[what] += int((number[identities] * numbered.distinct.counts).sum())
         sizes = self._sizes[identities]

@@ -147,7 +147,8 @@ class Deduplicator:
     two thousand.
 
     Args:
-        max_bytes: of memory; a sentence takes 16. When it is full, later sentences are kept but not remembered.
+        max_bytes: of memory, of which half is for the table: another is needed while it grows. When three quarters of
+            it are full, later sentences are kept but not remembered.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -155,9 +156,10 @@ class Deduplicator:
         """Left out."""
         self.forgotten = 0
         """Sentences that were not remembered."""
-        self._most = max(max_bytes // 16, 1)
+        self._largest = 1 << max((max_bytes // 16).bit_length() - 1, 4)  # places, of 8 bytes
+        self._most = self._largest * 3 // 4
         self._known = 0
-        self._table: NDArray[np.uint64] = np.zeros(1 << 16, dtype=np.uint64)
+        self._table: NDArray[np.uint64] = np.zeros(min(1 << 16, self._largest), dtype=np.uint64)
 
     def new(self, lines: bytes) -> bytes:
         """Return the lines that have not occurred before, and remember them."""
@@ -177,8 +179,8 @@ class Deduplicator:
         self.sentences = self.tokens = self.forgotten = 0
 
     def _make_room(self, more: int) -> None:
-        """Have two places in the table for each sentence."""
-        wanted = 1 << (2 * min(self._known + more, self._most) - 1).bit_length()
+        """Have two places in the table for each sentence, as long as it may grow."""
+        wanted = min(1 << (2 * (self._known + more)).bit_length(), self._largest)
         if wanted > len(self._table):
             keys = self._table[self._table != 0]
             self._table = np.zeros(wanted, dtype=np.uint64)

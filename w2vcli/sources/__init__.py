@@ -51,6 +51,7 @@ _SNIFF = 8192  # bytes looked at to tell text from other data
 _ASKED_AT_ONCE = 8  # servers, for the sizes of files
 
 _COMPRESSION = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+_BZIP2_BLOCKS = b"1AY&SY", b"\x17rE8P\x90"  # a block, or none; text can begin with BZh
 _BYTE_ORDER_MARKS = {  # the longer first: UTF-32's begins with UTF-16's
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
@@ -214,6 +215,8 @@ class Look:
     is_compressed: bool
     encoding: str
     """UTF-8, if a byte-order mark says nothing else."""
+    is_binary: bool
+    """Whether there are NUL bytes, which text in that encoding has not."""
 
 
 def look(source: Source) -> Look:
@@ -223,7 +226,7 @@ def look(source: Source) -> Look:
         W2VError: when it cannot be read.
     """
     with translated(source.name), opened(source) as (stored, stream):
-        return Look(stream is not stored, encoding_of(stream))
+        return Look(stream is not stored, encoding_of(stream), _looks_binary(stream))
 
 
 def encoding_of(stream: io.BufferedReader) -> str:
@@ -286,9 +289,9 @@ def _standard_input() -> IO[bytes]:
 
 def _decompressed(stored: IO[bytes]) -> io.BufferedReader:
     buffered = stored if isinstance(stored, io.BufferedReader) else io.BufferedReader(cast("Any", stored))
-    start = buffered.peek(8)
+    start = buffered.peek(10)
     for magic, extension in _COMPRESSION.items():
-        if start.startswith(magic):
+        if start.startswith(magic) and (extension != ".bz2" or start[4:10] in _BZIP2_BLOCKS):
             from smart_open.compression import compression_wrapper
 
             stream = compression_wrapper(buffered, "rb", compression=extension)
