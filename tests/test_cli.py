@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -430,6 +431,21 @@ def test_closed_streams(lee_run: Path, closed: str) -> None:
 
 def test_output_to_a_pipe_by_name(w2v: W2V, lee_raw: Path) -> None:
     assert len(w2v("preprocess", lee_raw, "-o", "/dev/stdout", "-q").out.splitlines()) == 2683
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_preprocess_that_waits_for_input(tmp_path: Path, number: int, workers: int) -> None:
+    command = [sys.executable, "-m", "w2vcli", "preprocess", "-", "-o", str(tmp_path / "out"), "-q"]
+    command += ["--set", f"preprocess.workers={workers}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(b"some words\n" * 600_000)  # more than a pipe holds: it is being read
+        process.stdin.flush()
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        process.stdin.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_of_preprocess_that_goes_away(lee_raw: Path) -> None:

@@ -33,6 +33,15 @@ def numbers(text):
 def none(text):
     return None
 
+def leaves(text):
+    raise SystemExit(0)
+
+
+def chatters(text):
+    print(text)
+    return [text]
+
+
 def letters(text):
     return text
 
@@ -60,7 +69,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_found_in_the_current_folder() -> None:
     assert OwnTokenizer("own_functions:syllables")("banana") == ["ba", "na", "na"]
     assert OwnTokenizer("own_functions:Tools.pairs")("abcde") == ["ab", "cd", "e"]
-    assert OwnTokenizer("own_functions:letters")("ab") == ["a", "b"]
     assert OwnTokenizer("os.path:split")("a/b") == ["a", "b"]
 
 
@@ -90,7 +98,9 @@ def test_what_cannot_be_had(name: str, problem: str) -> None:
         ("fails", "own_functions:fails failed on abc: ValueError: no such word"),
         ("fails_on_nothing", "own_functions:fails_on_nothing failed on abc: IndexError: string index out of range"),
         ("none", "own_functions:none failed on abc: TypeError: 'NoneType' object is not iterable"),
-        ("numbers", "own_functions:numbers should return strings; of abc it did not"),
+        ("leaves", "own_functions:leaves failed on abc: SystemExit: 0"),
+        ("letters", "own_functions:letters should return a list of strings; of abc it did not"),
+        ("numbers", "own_functions:numbers should return a list of strings; of abc it did not"),
     ],
 )
 def test_what_fails(name: str, problem: str) -> None:
@@ -98,6 +108,11 @@ def test_what_fails(name: str, problem: str) -> None:
     with pytest.raises(W2VError) as caught:
         tokenizer("abc")
     assert str(caught.value) == f"preprocess.tokenizer: {problem}"
+
+
+def test_what_it_prints_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert OwnTokenizer("own_functions:chatters")("abc") == ["abc"]
+    assert capsys.readouterr() == ("", "abc\n")
 
 
 def test_it_goes_to_other_processes(here: Path) -> None:

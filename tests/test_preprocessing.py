@@ -20,6 +20,8 @@ from w2vcli.errors import W2VError
 from w2vcli.preprocessing import parts, preprocess, top_phrases
 from w2vcli.text import Rules, Unit, sentences_of
 
+from .conftest import need
+
 
 def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
@@ -294,6 +296,43 @@ def test_other_encodings(tmp_path: Path) -> None:
         (tmp_path / "out").unlink()
 
 
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_break_in_a_unit_that_is_fed_is_said(tmp_path: Path, workers: int) -> None:
+    packed = gzip.compress(a_text(7, 9000).replace("\n", " ").encode())
+    (tmp_path / "a.txt.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "b.txt").write_text("Good text.")
+    for unit in ("line", "document"):
+        config = {"preprocess": {"unit": unit, "workers": workers}}
+        with pytest.raises(W2VError, match=r"a\.txt\.gz: the compressed data ends too early"):
+            preprocess(tmp_path / "a.txt.gz", tmp_path / "out", config)
+        inputs = [tmp_path / "a.txt.gz", tmp_path / "a.txt.gz", tmp_path / "a.txt.gz", tmp_path / "b.txt"]
+        summary = preprocess(inputs, tmp_path / "out", config, on_error="skip")
+        assert (read(tmp_path / "out"), summary.tokens) == ("good text\n", 2)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_large_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"some text\n\0" * 1000)
+    with pytest.raises(W2VError, match=r"a\.txt: not text; it holds NUL bytes"):
+        preprocess(tmp_path / "a.txt", tmp_path / "out")
+
+
+def explode(text: str) -> list[str]:
+    if text == "boom":
+        raise ValueError(text)
+    return [text]
+
+
+def test_after_a_tokenizer_has_failed_the_next_file_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello world boom\n")
+    (tmp_path / "b.txt").write_text("hello world again\n")
+    config = {"preprocess": {"tokenizer": "tests.test_preprocessing:explode", "workers": 1}}
+    summary = preprocess([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out", config, on_error="skip")
+    assert read(tmp_path / "out") == "hello world again\n"
+    assert list(summary.failed) == [str(tmp_path / "a.txt")]
+
+
 # ---------------------------------------------------------------- formats
 
 
@@ -309,6 +348,7 @@ def test_records_are_documents(tmp_path: Path, workers: int) -> None:
         summary = preprocess(tmp_path / name, tmp_path / "out", config)
         assert read(tmp_path / "out") == expected
         assert summary.counts["documents"] == 60
+        assert "lines" not in summary.counts
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -319,6 +359,35 @@ def test_a_line_of_a_range_is_numbered_in_the_file(tmp_path: Path) -> None:
     for workers in (1, 2):
         with pytest.raises(W2VError, match=r"a\.jsonl: line 151: not JSON"):
             preprocess(tmp_path / "a.jsonl", tmp_path / "out", {"preprocess": {"workers": workers}})
+
+
+def test_parquet_alone(tmp_path: Path) -> None:
+    need("pyarrow", "pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    texts = [a_text(seed, 40) for seed in range(60)]
+    table = pyarrow.table({"text": texts})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=7)
+    config = {"preprocess": {"unit": "paragraph", "workers": 2}}
+    summary = preprocess(tmp_path, tmp_path / "out", config)
+    assert read(tmp_path / "out") == "".join(defined(text, "paragraph") for text in texts)
+    assert (summary.counts["documents"], summary.bytes) == (60, sum(len(text.encode()) for text in texts))
+
+
+def test_a_field_that_no_record_has_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"body": "yes"}\n{"body": "no"}\n')
+    with pytest.raises(W2VError, match=r"no text in text of any of 2 records; preprocess\.field\?"):
+        preprocess(tmp_path / "a.jsonl", tmp_path / "out")
+    (tmp_path / "a.csv").write_text("1,yes\n2,no\n")
+    preprocess(tmp_path / "a.csv", tmp_path / "out", {"preprocess": {"field": 2}})
+    assert read(tmp_path / "out") == "yes\nno\n"
+
+
+def test_that_all_was_dropped_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One. Two.\n")
+    with pytest.raises(W2VError, match="nothing is left, all was dropped: short sentences 2; nothing was written"):
+        preprocess(tmp_path / "a.txt", tmp_path / "out", {"preprocess": {"min_sentence_length": 9}})
 
 
 def test_records_without_text_are_counted_and_said(tmp_path: Path) -> None:
@@ -396,6 +465,36 @@ def test_shards_of_an_interrupted_run_are_kept(tmp_path: Path, small_parts: None
     assert joined == defined(read(tmp_path / "a.txt"))
 
 
+def test_shards_replace_no_input(tmp_path: Path) -> None:
+    (tmp_path / "out-00001.txt").write_text("Some words.\n")
+    with pytest.raises(W2VError, match="is an input, and has the name of a shard"):
+        preprocess(tmp_path, tmp_path / "out.txt", shard_size=100)
+    assert read(tmp_path / "out-00001.txt") == "Some words.\n"
+
+
+def test_shards_of_other_words_to_drop_are_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one two three\n" * 50)
+    config = {"preprocess": {"stop_words": str(tmp_path / "stop")}}
+    (tmp_path / "stop").write_text("one\n")
+    preprocess(tmp_path / "a.txt", tmp_path / "out.txt", config, shard_size=100)
+    (tmp_path / "stop").write_text("two\n")
+    summary = preprocess(tmp_path / "a.txt", tmp_path / "out.txt", config, shard_size=100)
+    assert summary.shards_kept == 0
+    assert {line for path in tmp_path.glob("out-*") for line in read(path).splitlines()} == {"one three"}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_what_was_left_out_is_known_after_an_interruption(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"\0")
+    (tmp_path / "good.txt").write_text(a_text(8, 2000))
+    inputs = [tmp_path / "bad.txt", tmp_path / "good.txt"]
+    first = preprocess(inputs, tmp_path / "out.txt", shard_size=2000, on_error="skip")
+    Path(first.shards[-1]).unlink()
+    second = preprocess(inputs, tmp_path / "out.txt", shard_size=2000, on_error="skip")
+    assert (second.failed, second.files, second.warnings) == (first.failed, 1, first.warnings)
+    assert second.shards_kept == len(first.shards) - 1
+
+
 def test_shards_are_files_here(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("words")
     for output in ("-", "s3://bucket/out.txt"):
@@ -428,7 +527,7 @@ def test_phrases_are_learned_saved_and_used_again(tmp_path: Path) -> None:
     assert (again.warnings, again.tokens) == ((), 3)
     config = {"preprocess": {"lowercase": False}}
     other = preprocess(tmp_path / "b.txt", tmp_path / "b.out", config, phrases=summary.phrases)
-    assert other.warnings == (f"{summary.phrases}: found in text with preprocess.lowercase: True; here it is False",)
+    assert other.warnings == (f"{summary.phrases}: found in text with preprocess.lowercase: true; here it is false",)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a.txt", "b.out", "b.txt", "out.txt", "out.txt.phrases.json",
     ]  # fmt: skip

@@ -134,6 +134,22 @@ def test_what_goes_wrong_in_making_tasks_and_pieces_is_raised() -> None:
                 list(found)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_errors_in_making_pieces_lose_no_other_tasks(workers: int) -> None:
+    def broken() -> Iterator[str]:
+        yield "x"
+        raise EOFError("broken")
+
+    tasks = [Task("a", broken(), True), Task("b", broken(), True), *(Task(str(number), "yz") for number in range(5))]
+    outcome = []
+    for says, found in mapped(spell, tasks, workers):
+        try:
+            outcome.append((says, "".join(found)))
+        except EOFError as error:
+            outcome.append((says, str(error)))
+    assert outcome == [("a", "broken"), ("b", "broken"), *((str(number), f"{number}yz") for number in range(5))]
+
+
 def test_nothing_stays_behind_when_nobody_wants_more() -> None:
     threads = threading.active_count()
     pids: list[int] = []

@@ -114,6 +114,18 @@ class Preprocess(_Section):
         None, "Processes that work; the output is the same for any number. null: one for each core.", ge=1, le=1024
     )
 
+    @field_validator("field", mode="before")
+    @classmethod
+    def _name_or_number(cls, value: Any) -> Any:
+        return str(value) if type(value) is int else value
+
+    @field_validator("lowercase", mode="before")
+    @classmethod
+    def _yes_no_or_more(cls, value: Any) -> Any:
+        if not isinstance(value, bool) and value != "casefold":
+            raise ValueError("should be true, false or casefold")
+        return value
+
     @field_validator("tokenizer", mode="before")
     @classmethod
     def _known_tokenizer(cls, value: Any) -> Any:

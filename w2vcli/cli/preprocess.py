@@ -142,7 +142,7 @@ def _show(summary: Summary, output: str) -> None:
     if summary.shards and summary.shards_kept == len(summary.shards):
         note(f"{output}: up to date, in {plural(len(summary.shards), 'shard')}")
         return
-    where = f"{summary.shards[0]} to {summary.shards[-1]}" if summary.shards else output
+    where = f"{summary.shards[0]} to {summary.shards[-1]}" if len(summary.shards) > 1 else (*summary.shards, output)[0]
     kept = f", {summary.shards_kept} of the shards were there" if summary.shards_kept else ""
     note(
         f"{where}: {plural(summary.sentences, 'sentence')}, {plural(summary.tokens, 'token')}; "

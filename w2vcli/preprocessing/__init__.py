@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from w2vcli import __version__, outputs
-from w2vcli.config import Config, Preprocess, as_config
+from w2vcli.config import Config, Preprocess, as_config, yaml_scalar
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.documents import format_of
 from w2vcli.preprocessing.phrases import Phrase, Phrases, connector_words
@@ -28,6 +28,8 @@ from w2vcli.wording import plural
 
 __all__ = ["Summary", "preprocess", "top_phrases"]
 
+_OWN_FIELDS = "bytes", "sentences", "tokens"
+_DROPPED = "stop_words", "numbers", "short_tokens", "long_tokens", "urls", "emails", "short_sentences"
 Inputs = Sequence[str | Path] | str | Path
 
 
@@ -207,8 +209,19 @@ class _Job:
 
     def check(self) -> None:
         """Make sure that there is something to write."""
-        if not self.pipeline.counts()["tokens"]:
-            raise W2VError(f"{names(self.sources)}: no text in the input", f"nothing was written to {self._output}")
+        counts, where = self.pipeline.counts(), names(self.sources)
+        if counts["tokens"]:
+            return
+        nothing = f"nothing was written to {self._output}"
+        if counts["records_without_text"] and not counts["documents"]:
+            records = plural(counts["records_without_text"], "record")
+            raise W2VError(
+                f"{where}: no text in {self._settings.field} of any of {records}; preprocess.field?", nothing
+            )
+        dropped = [f"{what.replace('_', ' ')} {counts[what]:,}" for what in _DROPPED if counts[what]]
+        if dropped:
+            raise W2VError(f"{where}: nothing is left, all was dropped: {', '.join(dropped)}", nothing)
+        raise W2VError(f"{where}: no text in the input", nothing)
 
     def summary(
         self, started: float, shards: tuple[str, ...] = (), shards_kept: int = 0, failed: dict[str, str] | None = None
@@ -220,10 +233,10 @@ class _Job:
             counts["phrases_pruned"] = self._learned.dropped
         return Summary(
             files=len(self.sources) - len(failed),
-            bytes=counts.pop("bytes"),
-            sentences=counts.pop("sentences"),
-            tokens=counts.pop("tokens"),
-            counts=dict(sorted(counts.items())),
+            bytes=counts["bytes"],
+            sentences=counts["sentences"],
+            tokens=counts["tokens"],
+            counts={what: number for what, number in sorted(counts.items()) if what not in _OWN_FIELDS},
             failed=failed,
             warnings=tuple(self._warnings(counts, failed)),
             phrases=self._phrases_file,
@@ -257,7 +270,8 @@ class _Job:
         """Yield how the text differs in which phrases were found that are joined here."""
         for key, value in self._settings.model_dump().items():
             if key in settings and settings[key] != value:
-                yield f"{self._phrases}: found in text with preprocess.{key}: {settings[key]}; here it is {value}"
+                there, here = yaml_scalar(settings[key]), yaml_scalar(value)
+                yield f"{self._phrases}: found in text with preprocess.{key}: {there}; here it is {here}"
 
 
 def _expanded(inputs: Inputs, settings: Preprocess) -> tuple[list[Source], list[str]]:

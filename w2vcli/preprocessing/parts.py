@@ -89,6 +89,8 @@ class Plan:
     def _parts_of_parquet(self, number: int, source: Source) -> Iterator[Task]:
         """Yield some row groups each, of a local file; a remote one has to be copied first, and is one part."""
         size = source.size or 0
+        if source.name == STDIN:
+            raise W2VError("standard input: Parquet cannot be read from a pipe", "name the file")
         if not source.is_local:
             yield Task(Part(number, read=size))
             return

@@ -139,6 +139,8 @@ class PartReader:
                 batch = replace(batch, first=batch.first + _lines_before(source, start))
                 texts = list(documents.documents(batch, counts, name=name))
             counts["documents"] += len(texts)
+            if kind == "parquet":
+                counts["bytes"] += sum(len(text.encode("utf-8", "replace")) for text in texts)
             joined = _DOCUMENT_END.join([*texts, ""]).encode("utf-8", "replace")
             yield with_newlines(joined)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,12 +76,16 @@ class OwnTokenizer:
             W2VError: when the function fails, or returns something else.
         """
         try:
-            tokens = list(self._function(text))
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # the data may go to stdout
+                found = self._function(text)
+                tokens = [] if isinstance(found, str) else list(found)
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             raise W2VError(f"preprocess.tokenizer: {self.name} failed on {label(text)}: {reason}") from error
-        if not all(isinstance(token, str) for token in tokens):
-            raise W2VError(f"preprocess.tokenizer: {self.name} should return strings; of {label(text)} it did not")
+        if isinstance(found, str) or not all(isinstance(token, str) for token in tokens):
+            raise W2VError(
+                f"preprocess.tokenizer: {self.name} should return a list of strings; of {label(text)} it did not"
+            )
         return tokens
 
 
@@ -89,7 +94,8 @@ def _loaded(name: str) -> Tokenizer:
     if (here := str(Path.cwd())) not in sys.path:  # as python itself has it; a script like ours does not
         sys.path.insert(0, here)
     try:
-        found: Any = importlib.import_module(module_name)
+        with redirect_stdout(sys.stderr):
+            found: Any = importlib.import_module(module_name)
         for attribute in path.split("."):
             found = getattr(found, attribute)
     except ModuleNotFoundError as error:
@@ -98,7 +104,7 @@ def _loaded(name: str) -> Tokenizer:
         raise ConfigError([f"preprocess.tokenizer: {name}: there is no module {error.name}; {hint}"]) from error
     except AttributeError as error:
         raise ConfigError([f"preprocess.tokenizer: {name}: {error}"]) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             [f"preprocess.tokenizer: {name}: cannot be imported: {type(error).__name__}: {error}"]
         ) from error

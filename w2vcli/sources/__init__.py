@@ -165,7 +165,7 @@ def _expand_folder(folder: Path, skipped: list[str], accepted: Callable[[str], b
         if {"events.jsonl", "lock"} <= set(files):
             raise W2VError(f"{root}: is a run directory, not text", "name the text itself")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(root, name) for name in sorted(files) if not name.startswith(".")):
+        for path in (Path(root, name) for name in sorted(files) if not _is_passed_over(name)):
             source = Source(str(path), path.stat().st_size)
             if source.size and (accepted(source.name) or _is_text(source)):
                 found = True
@@ -174,6 +174,11 @@ def _expand_folder(folder: Path, skipped: list[str], accepted: Callable[[str], b
                 skipped.append(source.name)
     if not found:
         raise W2VError(f"{folder}: no text file in this folder")
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether a file is hidden, or what `w2v preprocess` writes beside its text."""
+    return name.startswith(".") or name.endswith((".shards.json", ".phrases.json"))
 
 
 def _unreadable(error: OSError) -> None:
