@@ -137,7 +137,8 @@ _MANY_LETTERS = 1000
 
 @lru_cache(maxsize=1)
 def _many_marks() -> re.Pattern[str]:
-    return re.compile(f"([{_marks()}]{{30}})(?=[{_marks()}])")
+    mark = f"(?!\u034f)[{_marks()}]"
+    return re.compile(f"((?:{mark}){{30}})(?={mark})")
 
 
 def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
