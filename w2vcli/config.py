@@ -15,6 +15,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -544,13 +545,16 @@ def _model(field: Any) -> Any:
     return field.annotation if is_section else None
 
 
-def _sections() -> set[str]:
+@lru_cache(maxsize=1)
+def _sections() -> frozenset[str]:
     """Return the dotted paths of all sections."""
-    return {path.rpartition(".")[0] for path in _paths()}
+    return frozenset(path.rpartition(".")[0] for path in _paths())
 
 
-def _paths() -> dict[str, None]:
-    return dict.fromkeys(Config().flat())
+@lru_cache(maxsize=1)
+def _paths() -> tuple[str, ...]:
+    """Return the dotted paths of all settings."""
+    return tuple(Config().flat())
 
 
 def yaml_scalar(value: Any) -> str:

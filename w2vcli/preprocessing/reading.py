@@ -66,25 +66,24 @@ class PartReader:
             self._reader = SentenceReader(self._rules, settings.unit, settings.sentences, settings.min_sentence_length)
         reader = self._reader
         reader.drop_rest()  # of a part that could not be read
-        is_text = format_of(self._sources[part.source].name, settings.format) == "text"
+        kind = format_of(self._sources[part.source].name, settings.format)
         progress = _Progress()
         lines: list[bytes] = []
-        for text in self._texts(part, pieces, progress):
+        for text in self._texts(part, kind, pieces, progress):
             lines.append(reader.read(text))
             if progress.is_due(lines):
-                yield progress.result(self._joined(lines, progress.counts), reader.counts, is_text)
+                yield progress.result(self._joined(lines, progress.counts), reader.counts, kind == "text")
                 lines = []
         lines.append(reader.finish())
-        yield progress.result(self._joined(lines, progress.counts), reader.counts, is_text)
+        yield progress.result(self._joined(lines, progress.counts), reader.counts, kind == "text")
 
     def _joined(self, lines: list[bytes], counts: Counter[str]) -> bytes:
         joined = b"".join(lines)
         return joined if self._phrases is None else join(self._phrases, joined, counts)
 
-    def _texts(self, part: Part, pieces: Iterator[Any], progress: _Progress) -> Iterator[bytes]:
+    def _texts(self, part: Part, kind: str, pieces: Iterator[Any], progress: _Progress) -> Iterator[bytes]:
         """Yield the part's text as UTF-8, with a byte-order mark between documents."""
         source, settings, counts = self._sources[part.source], self._settings, progress.counts
-        kind = format_of(source.name, settings.format)
         if kind == "parquet":
             yield from self._documents(kind, source, self._rows(part, source), counts)
             progress.reached(part.read)
@@ -139,9 +138,9 @@ class PartReader:
                 batch = replace(batch, first=batch.first + _lines_before(source, start))
                 texts = list(documents.documents(batch, counts, name=name))
             counts["documents"] += len(texts)
-            if kind == "parquet":
-                counts["bytes"] += sum(len(text.encode("utf-8", "replace")) for text in texts)
             joined = _DOCUMENT_END.join([*texts, ""]).encode("utf-8", "replace")
+            if kind == "parquet":  # of the others, the bytes of the source were counted
+                counts["bytes"] += len(joined) - len(texts) * len(_DOCUMENT_END.encode())
             yield with_newlines(joined)
 
 

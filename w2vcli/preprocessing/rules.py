@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,13 +35,8 @@ def rules_of(settings: Preprocess) -> Rules:
         digits=settings.digits,
     )
     stop_words = frozenset() if settings.stop_words is None else rules.folded_words(words_in(settings.stop_words))
-    return Rules(
-        **{
-            **vars(rules),
-            "stop_words": stop_words,
-            "min_length": settings.min_token_length,
-            "max_length": settings.max_token_length,
-        }
+    return replace(
+        rules, stop_words=stop_words, min_length=settings.min_token_length, max_length=settings.max_token_length
     )
 
 

@@ -29,7 +29,7 @@ from w2vcli.text import (
     Rules,
     Unit,
     chunks_of,
-)  # fmt: skip
+)
 
 PIECE_BYTES = 1 << 20  # so that what is remembered of its chunks stays in a core's cache
 _MEMO_CHUNKS, _MEMO_BYTES = 400_000, 1 << 24  # above them all is forgotten
@@ -262,7 +262,7 @@ class _Memo:
     def _learn(self, runs: Bytes) -> None:
         """Add chunks, as they stand between white space; there is a newline between them here."""
         lengths = _line_lengths(runs)
-        places = np.cumsum(lengths + 1) - lengths - 1
+        places = _line_starts(lengths)
         identities = self._known + np.arange(len(lengths))
         self._known += len(lengths)
         is_letter = self._letters[runs] > 0
@@ -276,8 +276,7 @@ class _Memo:
         counts = np.ones(len(words), dtype=np.int64)
         self._add(identities[of_one_token], words, counts, starts, ends, self._letters[runs[is_letter]])
         if not of_one_token.all():
-            others = np.append(runs, np.uint8(_NEWLINE))[np.repeat(~of_one_token, lengths + 1)]
-            self._learn_others(others[:-1].tobytes().decode(), identities[~of_one_token])
+            self._learn_others(_some_lines(runs, lengths, ~of_one_token), identities[~of_one_token])
 
     def _learn_others(self, runs: str, identities: NDArray[np.int64]) -> None:
         """Add chunks, a line each, as the rules say."""
@@ -285,7 +284,7 @@ class _Memo:
         found = LineCounts()
         tokens = np.frombuffer(self._rules.tokens_of_lines(text, found).encode("utf-8", "replace"), dtype=np.uint8)
         lengths = _line_lengths(tokens)
-        spaces = np.add.reduceat(np.append(tokens == _SPACE, False), np.cumsum(lengths + 1) - lengths - 1)
+        spaces = np.add.reduceat(np.append(tokens == _SPACE, False), _line_starts(lengths))
         chunks = text.split("\n")
         starts, ends = (np.frombuffer(kinds, dtype=np.uint8) for kinds in describe(chunks))
         if BYTE_ORDER_MARK in text:
@@ -359,6 +358,16 @@ def _line_lengths(text: Bytes) -> NDArray[np.int64]:
     return np.diff(ends, prepend=-1) - 1
 
 
+def _line_starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where lines of so many bytes begin."""
+    return np.asarray(np.cumsum(lengths + 1) - lengths - 1)
+
+
+def _some_lines(text: Bytes, lengths: NDArray[np.int64], wanted: NDArray[np.bool_]) -> str:
+    """Return some of the lines of a text, at least one, with a newline between them."""
+    return np.append(text, np.uint8(_NEWLINE))[np.repeat(wanted, lengths + 1)][:-1].tobytes().decode()
+
+
 def _kinds(
     runs: Bytes, places: NDArray[np.int64], lengths: NDArray[np.int64], wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -376,10 +385,8 @@ def _kinds(
     ends = np.full(len(lengths), End.NONE, dtype=np.uint8)
     unclear = wanted & ~is_clear
     if unclear.any():
-        chunks = (
-            np.append(runs, np.uint8(_NEWLINE))[np.repeat(unclear, lengths + 1)][:-1].tobytes().decode().split("\n")
-        )
-        starts[unclear], ends[unclear] = (np.frombuffer(kinds, dtype=np.uint8) for kinds in describe(chunks))
+        described = describe(_some_lines(runs, lengths, unclear).split("\n"))
+        starts[unclear], ends[unclear] = (np.frombuffer(kinds, dtype=np.uint8) for kinds in described)
     return starts[wanted], ends[wanted]
 
 
