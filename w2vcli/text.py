@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
-from w2vcli.sentences import ENDS, End, Start, end_of, split_unspaced, start_of
+from w2vcli.sentences import sentences, split_unspaced
 
 Tokenizer = Callable[[str], Sequence[str]]
 """A run of text without white space -> its tokens."""
@@ -375,35 +375,34 @@ def sentences_of(
     >>> sentences_of("Two lines\\nare one. Another", Rules(), "document")
     [['two', 'lines', 'are', 'one'], ['another']]
     """
-    sentences: list[list[str]] = [[]]
-    pending = End.NONE
+    found = []
+    for chunks in _units(text, unit, longest):
+        for sentence in sentences(chunks) if split else [chunks]:
+            tokens = [token for chunk in sentence for token in rules.tokens(chunk)]
+            parts = list(_cut(tokens))
+            if len(tokens) >= min_tokens or len(parts) > 1:
+                found += parts
+    return found
 
-    def finish() -> None:
-        nonlocal pending
-        pending = End.NONE
-        if sentences[-1]:
-            sentences.append([])
 
+def _units(text: str, unit: Unit, longest: int) -> Iterator[list[str]]:
+    """Yield the chunks of each unit."""
+    chunks: list[str] = []
     for line in text.split("\n"):
-        chunks = list(chunks_of(line, longest))
-        if unit == "paragraph" and not chunks:
-            finish()
-        for chunk in chunks:
+        own = list(chunks_of(line, longest))
+        if unit == "paragraph" and not own:
+            yield chunks
+            chunks = []
+        for chunk in own:
             if chunk == BYTE_ORDER_MARK:
-                finish()
-                continue
-            start = start_of(chunk)
-            if pending and start != Start.UNKNOWN:
-                if ENDS[pending][start]:
-                    finish()
-                pending = End.NONE
-            sentences[-1] += rules.tokens(chunk)
-            if split:
-                pending = end_of(chunk) or pending
+                yield chunks
+                chunks = []
+            else:
+                chunks.append(chunk)
         if unit == "line":
-            finish()
-    all_parts = ((len(sentence), list(_cut(sentence))) for sentence in sentences)
-    return [part for length, parts in all_parts if length >= min_tokens or len(parts) > 1 for part in parts]
+            yield chunks
+            chunks = []
+    yield chunks
 
 
 def _cut(sentence: list[str]) -> Iterator[list[str]]:
