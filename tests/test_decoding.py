@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2vcli.errors import W2VError
-from w2vcli.preprocessing.decoding import Decoder, may_be_cut, with_newlines
+from w2vcli.preprocessing.decoding import Decoder, may_be_cut
 
 ENCODINGS = [
     *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"),
@@ -41,10 +41,6 @@ def with_mark(data: bytes, encoding: str) -> bytes:
     return MARK.encode(f"{encoding}-be") + data if encoding in ("utf-16", "utf-32") else data
 
 
-def with_plain_newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 CUTS = st.lists(st.integers(0, 10_000), max_size=6)
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
@@ -67,7 +63,7 @@ def test_any_pieces_are_the_text(encoding: str, text: str, cuts: list[int], refu
     data = held_by(text, encoding).encode(encoding)
     counts: Counter[str] = Counter()
     reading = "utf-8" if encoding == "utf-8-sig" else encoding  # of two marks it takes the first
-    expected = with_plain_newlines(data.decode(reading).removeprefix(MARK))
+    expected = data.decode(reading).removeprefix(MARK)
     assert decoded(cut(data, cuts), encoding, refuse, counts=counts).decode() == expected
     assert counts["bytes"] == len(data)
     if "\ufffd" not in text or encoding.startswith("utf-8"):
@@ -84,24 +80,11 @@ def test_a_mark_is_gone_at_the_start_only(encoding: str) -> None:
 
 def test_a_mark_after_a_short_first_piece_is_kept() -> None:
     assert decoded([b"a", f"{MARK}b".encode()], "utf-8").decode() == f"a{MARK}b"
-    assert decoded([b"\r", f"\n{MARK}b".encode()], "utf-8").decode() == f"\n{MARK}b"
     assert decoded([b"", b"", MARK.encode()[:2], MARK.encode()[2:]], "utf-8") == b""
 
 
 def test_a_mark_within_a_source_is_kept() -> None:
     assert decoded([f"{MARK}a".encode()], "utf-8", start=5).decode() == f"{MARK}a"
-
-
-@given(st.binary(max_size=30).map(lambda data: data.replace(b"z", b"\r\n")), CUTS)
-def test_newlines(data: bytes, cuts: list[int]) -> None:
-    text = data.decode("latin-1")
-    assert decoded(cut(data, cuts), "latin-1").decode() == with_plain_newlines(text)
-    assert with_newlines(data).decode("latin-1") == with_plain_newlines(text)
-
-
-def test_every_line_end_is_a_newline() -> None:
-    assert decoded([b"a\r\nb\rc\nd\r", b"\ne\r", b"\rf\r"], "utf-8") == b"a\nb\nc\nd\ne\n\nf\n"
-    assert decoded(["a\r\nb".encode("utf-16")], "utf-16") == b"a\nb"
 
 
 # ---------------------------------------------------------------- bad bytes
@@ -126,7 +109,7 @@ def count_bad(data: bytes) -> int:
 def test_bad_bytes_of_utf8_are_replaced_and_counted(data: bytes, cuts: list[int]) -> None:
     counts: Counter[str] = Counter()
     text = decoded(cut(data, cuts), "utf-8", counts=counts, start=1).decode()
-    assert text == with_plain_newlines(data.decode(errors="replace"))
+    assert text == data.decode(errors="replace")
     assert counts["undecodable"] == count_bad(data)
 
 
@@ -137,7 +120,7 @@ def test_bad_bytes_of_others_are_replaced_and_counted(encoding: str, data: bytes
     counts: Counter[str] = Counter()
     text = decoded(cut(data, cuts), encoding, counts=counts).decode()
     expected = data.decode(encoding, "replace")
-    assert text == with_plain_newlines(expected.removeprefix(MARK))
+    assert text == expected.removeprefix(MARK)
     assert counts["undecodable"] == expected.count("\ufffd")
 
 

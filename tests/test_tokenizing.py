@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2vcli.preprocessing import tokenizing
+from w2vcli.preprocessing import memo
 from w2vcli.preprocessing.tokenizing import SentenceReader
 from w2vcli.text import (
     MAX_SENTENCE_BYTES,
@@ -22,6 +23,7 @@ from w2vcli.text import (
     sentences_of,
 )
 
+LINE_END = "\r\n|\r|\n"
 UNITS: list[Unit] = ["line", "paragraph", "document"]
 RULES = [
     Rules(),
@@ -65,13 +67,13 @@ def recounted(
     everything = sentences_of(text, rules, unit, split, 1, longest)
     short = [sentence for sentence in everything if len(sentence) < min_tokens]
     counts = Counter(
-        lines=text.count("\n") + (text != "" and text[-1] != "\n"),
+        lines=len(re.findall(LINE_END, text)) + (text != "" and text[-1] not in "\r\n"),
         sentences=len(kept),
         tokens=sum(map(len, kept)),
         short_sentences=len(short),
         short_sentence_tokens=sum(map(len, short)),
     )
-    for line in text.split("\n"):
+    for line in re.split(LINE_END, text):
         for chunk in chunks_of(line, longest):
             found = LineCounts()
             rules.tokens_of_lines(chunk, found)
@@ -87,6 +89,8 @@ def nonzero(counts: Counter[str]) -> dict[str, int]:
 
 NASTY = [
     "aB1. \n",
+    "a. \r\n",
+    "a-'b \r",
     "Aa.!?\"“”')…\n \u3000",
     "ab \t\x0b\x0c\x1c\x1f\x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\n",
     "\u200b\u180e\u2060\ufeffa.B \n",  # U+200B and the like are no white space
@@ -117,7 +121,7 @@ WORDS = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=200),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
     st.sampled_from(NASTY).flatmap(lambda alphabet: st.text(alphabet, max_size=120)),
     st.lists(st.one_of(WORDS, st.text("".join(NASTY), max_size=8))).map(" ".join),
     st.lists(st.one_of(WORDS, st.text("".join(NASTY), max_size=8))).map("\n".join),
@@ -148,7 +152,7 @@ def test_reader_gives_what_is_defined(
     longest: int,
     memory: tuple[int, int],
 ) -> None:
-    with mock.patch.multiple(tokenizing, _MEMO_CHUNKS=memory[0], _MEMO_BYTES=memory[1]):
+    with mock.patch.multiple(memo, _MOST_CHUNKS=memory[0], _MOST_BYTES=memory[1]):
         reader = SentenceReader(rules, unit, split, min_tokens, piece_bytes, longest)
         assert read(reader, text, cuts) == sentences_of(text, rules, unit, split, min_tokens, longest)
     assert nonzero(reader.counts) == recounted(text, rules, unit, split, min_tokens, longest)
@@ -159,7 +163,7 @@ def test_reader_gives_what_is_defined(
 def test_texts_in_a_row_do_not_touch(
     texts: list[str], unit: Unit, rules: Rules, piece_bytes: int, memory: tuple[int, int]
 ) -> None:
-    with mock.patch.multiple(tokenizing, _MEMO_CHUNKS=memory[0], _MEMO_BYTES=memory[1]):
+    with mock.patch.multiple(memo, _MOST_CHUNKS=memory[0], _MOST_BYTES=memory[1]):
         reader = SentenceReader(rules, unit, min_tokens=2, piece_bytes=piece_bytes, longest=20)
         expected: Counter[str] = Counter()
         for text in texts:
@@ -189,7 +193,7 @@ def test_a_line_in_pieces_is_one_line() -> None:
     assert reader.counts["lines"] == 3
 
 
-WHITE_SPACE = [character for character in map(chr, range(0x3001)) if character.isspace() and character != "\r"]
+WHITE_SPACE = [character for character in map(chr, range(0x3001)) if character.isspace()]
 
 
 @pytest.mark.parametrize("space", WHITE_SPACE, ids=ascii)
@@ -201,7 +205,7 @@ def test_text_is_cut_at_any_white_space(space: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_pieces_that_end_between_a_word_and_its_line_end(unit: Unit) -> None:
-    text = "ab \ncd\t\n ef \n\n gh \u3000\nij  \n \n" * 3
+    text = "ab \ncd\t\n ef \n\n gh \u3000\r\nij  \r \nkl\r\n\r\n" * 3
     for piece_bytes in range(8, 40):
         reader = SentenceReader(Rules(), unit, piece_bytes=piece_bytes, longest=4)
         assert read(reader, text) == sentences_of(text, Rules(), unit)
@@ -274,7 +278,7 @@ def test_memory_does_not_hold_a_document_without_sentences() -> None:
     line, longest, given = b"word " * 1000 + b"\n", 0, 0
     for _ in range(100):
         given += len(lines_of(reader.read(line)))
-        longest = max(longest, len(reader._rest), int(reader._state[0]))
+        longest = max(longest, reader._held, int(reader._state[0]))
     given += len(lines_of(reader.finish()))
     assert longest < 10_000 * len("word ") + 20_000
     assert (given, reader.counts["sentences"], reader.counts["split"]) == (10, 10, 1)
@@ -290,7 +294,7 @@ def test_what_is_known_is_looked_up_once() -> None:
     reader = SentenceReader(Rules(tokenizer=look), piece_bytes=64, longest=32)
     assert len(read(reader, "a b a c\n" * 50 + "b d")) == 51
     assert seen == ["a", "b", "c", "d"]
-    with mock.patch.object(tokenizing, "_MEMO_CHUNKS", 3):
+    with mock.patch.object(memo, "_MOST_CHUNKS", 3):
         assert read(reader, "a b") == [["a", "b"]]  # four were known, so they were forgotten
     assert seen == ["a", "b", "c", "d", "a", "b"]
 

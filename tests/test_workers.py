@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,16 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2vcli.errors import W2VError
-from w2vcli.workers import DeadWorkerError, Task, mapped
+from w2vcli.workers import DeadWorkerError, Result, Task, mapped
 
 
-def spell(says: Any, pieces: Iterator[str]) -> Iterator[str]:
+def spell(says: Any, pieces: Iterator[str]) -> Iterator[Result]:
     """The letters of what it is told, then the pieces it is given."""
-    yield from says
-    yield from pieces
+    for piece in itertools.chain(says, pieces):
+        yield piece.encode(), len(piece)
 
 
-def obey(says: Any, pieces: Iterator[Any]) -> Iterator[int]:
+def spelled(found: Iterator[Result]) -> list[str]:
+    pieces = [(data.decode(), size) for data, size in found]
+    assert all(size == len(piece) for piece, size in pieces)
+    return [piece for piece, _ in pieces]
+
+
+def obey(says: Any, pieces: Iterator[Any]) -> Iterator[Result]:
     if says == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if says == "exit":
@@ -31,7 +38,7 @@ def obey(says: Any, pieces: Iterator[Any]) -> Iterator[int]:
         raise W2VError("it failed", "do something")
     if says == "oddly":
         raise _OddError(1, 2)
-    yield os.getpid()
+    yield b"", os.getpid()
 
 
 class _OddError(Exception):
@@ -41,15 +48,15 @@ class _OddError(Exception):
         super().__init__(f"{one} and {other}")
 
 
-def flood(says: Any, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Far more than a pipe holds, for every piece, before it asks for the next."""
+def flood(says: Any, pieces: Iterator[bytes]) -> Iterator[Result]:
+    """Far more than a pipe holds, for every piece, before it asks for the next; more and less than fits a block."""
     for piece in pieces:
-        for _ in range(20):
-            yield piece * 10
+        for number in range(20):
+            yield piece * (number % 5 * 3), number
 
 
-def results(tasks: list[Task], workers: int, function: Any = spell) -> list[tuple[Any, list[Any]]]:
-    return [(says, list(found)) for says, found in mapped(function, tasks, workers)]
+def results(tasks: list[Task], workers: int) -> list[tuple[Any, list[str]]]:
+    return [(says, spelled(found)) for says, found in mapped(spell, tasks, workers)]
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.lists(st.text(max_size=3), max_size=4), st.booleans()), max_size=12))
@@ -61,7 +68,7 @@ def test_results_come_in_the_order_of_the_tasks(given_tasks: list[tuple[str, lis
 
 
 def test_several_processes_work() -> None:
-    found = {pid for _, pids in results([Task("")] * 40, 3, obey) for pid in pids}
+    found = {pid for _, results in mapped(obey, [Task("")] * 40, 3) for _, pid in results}
     assert os.getpid() not in found
     assert 1 <= len(found) <= 3
 
@@ -75,16 +82,17 @@ def test_pieces_of_an_open_task_are_taken_before_the_next_task() -> None:
 
     assert ["".join(found) for _, found in results(list(tasks()), 1)] == ["3abc", "1d", "4efgh"]
     source = iter("abcdefgh")
-    found = [(says, "".join(letters)) for says, letters in mapped(spell, tasks(), 3)]
+    found = [(says, "".join(spelled(letters))) for says, letters in mapped(spell, tasks(), 3)]
     assert found == [("3", "3abc"), ("1", "1d"), ("4", "4efgh")]
 
 
 def test_more_than_a_pipe_holds_goes_both_ways() -> None:
-    piece = b"x" * 300_000
+    piece = bytes(range(250)) * 1200
     tasks = [Task(number, [piece] * 3, is_open=number % 2 == 0) for number in range(4)]
+    expected = [(piece * (number % 5 * 3), number) for number in range(20)]
     for workers in (2, 4):
-        sizes = [[len(part) for part in found] for _, found in mapped(flood, tasks, workers)]
-        assert sizes == [[3_000_000] * 60] * 4
+        for _, found in mapped(flood, tasks, workers):
+            assert list(found) == expected * 3
 
 
 @pytest.mark.parametrize(
@@ -144,7 +152,7 @@ def test_errors_in_making_pieces_lose_no_other_tasks(workers: int) -> None:
     outcome = []
     for says, found in mapped(spell, tasks, workers):
         try:
-            outcome.append((says, "".join(found)))
+            outcome.append((says, "".join(spelled(found))))
         except EOFError as error:
             outcome.append((says, str(error)))
     assert outcome == [("a", "broken"), ("b", "broken"), *((str(number), f"{number}yz") for number in range(5))]
@@ -155,7 +163,7 @@ def test_nothing_stays_behind_when_nobody_wants_more() -> None:
     pids: list[int] = []
     endless = (Task("") for _ in iter(int, 1))
     for _, found in mapped(obey, endless, 3):
-        pids += found
+        pids += [pid for _, pid in found]
         if len(set(pids)) >= 2 or len(pids) > 500:
             break
     del found
@@ -170,7 +178,7 @@ def test_workers_end_with_the_one_who_started_them() -> None:
     code = """
 from tests.test_workers import obey, Task, mapped
 for number, (_, found) in enumerate(mapped(obey, (Task("") for _ in iter(int, 1)), 2)):
-    print(*found, flush=True)
+    print(*(pid for _, pid in found), flush=True)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -47,6 +47,20 @@ def write_uint64(typing: Any, address: Any, number: Any) -> Any:
 
 
 @intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Have what is at `address`, an int64, brought into the cache; nothing happens if there is nothing."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, number = ir.PointerType(ir.IntType(8)), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit
+
+
+@intrinsic
 def trailing_zeros(typing: Any, number: Any) -> Any:
     """Return how many of the low bits of a uint64 are 0; 64 for 0."""
 

@@ -203,24 +203,24 @@ class WordCounter:
     def _merged(self, reader: _ReadAhead, pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
         """Yield the chunks in their order; workers number them ahead, and replace numbers by identities."""
 
-        def number(chunk: Bytes, space: Workspace) -> tuple[Numbered, Workspace]:
-            return space.number_words(chunk), space
+        def number(chunk: Bytes, space: Workspace) -> tuple[Numbered, Bytes, Workspace]:
+            return space.number_words(chunk), chunk, space
 
         def replaced(numbered: Numbered, identities: NDArray[np.int32]) -> Ids:
             renumber(numbered.numbers, identities)
             return numbered.numbers
 
         ahead = self.workers + 1
-        numbering: deque[Future[tuple[Numbered, Workspace]]] = deque()
+        numbering: deque[Future[tuple[Numbered, Bytes, Workspace]]] = deque()
         replacing: deque[tuple[Future[Ids], Offsets, Workspace]] = deque()
         for chunk in itertools.chain(reader, itertools.repeat(None)):
             if chunk is not None:
                 space = self._spare.pop() if self._spare else Workspace()
                 numbering.append(pool.submit(number, chunk, space))
             if numbering and (chunk is None or len(numbering) > ahead):
-                numbered, space = numbering.popleft().result()
+                numbered, text, space = numbering.popleft().result()
+                reader.cutter.take_back(text)
                 identities = self.merger.add(numbered)
-                reader.cutter.take_back(numbered.text)
                 replacing.append((pool.submit(replaced, numbered, identities), self._sentences(numbered), space))
             if replacing and (chunk is None or len(replacing) > ahead):
                 ids, lengths, space = replacing.popleft()

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from w2vcli.compiled import compiled, read_uint64, trailing_zeros
+from w2vcli.compiled import compiled, prefetch, read_uint64, trailing_zeros
 from w2vcli.corpus import Ids, renumber
 from w2vcli.errors import W2VError
 from w2vcli.vocab import Vocab
@@ -32,14 +32,16 @@ _KEY_BYTES = 8
 PADDING = bytes(8)
 """Follows every chunk, so that eight bytes can be read from any place in it."""
 _PADDED = len(PADDING)
+_BLOCK = 32  # words that are looked up together
 _WORD, _SPACE, _LINE_END, _PERHAPS_SPACE = 0, 1, 2, 3
+_LINE_FEED, _CARRIAGE_RETURN = 0x0A, 0x0D
 
 
 def _kinds() -> NDArray[np.uint8]:
     """Return what each byte is, (256,): part of a word, white space, or the first byte of what may be white space."""
     kinds = np.full(256, _WORD, dtype=np.uint8)
     kinds[[0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20]] = _SPACE
-    kinds[[0x0A, 0x0D]] = _LINE_END
+    kinds[[_LINE_FEED, _CARRIAGE_RETURN]] = _LINE_END
     kinds[[0xC2, 0xE1, 0xE2, 0xE3]] = _PERHAPS_SPACE
     return kinds
 
@@ -114,45 +116,62 @@ def _fill(table: Any, numbers: Any, lengths: Any, keys: Any) -> Any:
 
 @compiled
 def _number_words(
-    text: Any, kinds: Any, state: Any, numbers: Any, lengths: Any, table: Any, starts: Any, word_lengths: Any,
-    keys: Any, counts: Any,
+    text: Any, kinds: Any, state: Any, cut: Any, numbers: Any, lengths: Any, table: Any, pool: Any, starts: Any,
+    word_lengths: Any, keys: Any, counts: Any,
 ) -> Any:  # fmt: skip
     """Do the work of `Workspace.number_words` from where `state` says, until the text ends or an array is full.
 
     text: after its end there are eight bytes more.
-    state: int64 (5,): place in the text, words, distinct words, lines, words before the line.
-    table: as above. starts, word_lengths, keys, counts: of the distinct words.
+    state: int64 (6,): place in the text, words, distinct words, lines, words before the line, bytes of the pool.
+    cut: int64 (n, 3), overwritten: so many words are cut from the text before they are looked up, so that the
+    processor fetches their places in the table meanwhile.
+    table: as above. pool: the distinct words, a newline after each; large enough. starts, word_lengths, keys, counts:
+    of the distinct words.
     """
-    place, n, distinct, lines, line_start = state
+    place, n, distinct, lines, line_start, used = state
     size, mask, address = len(text) - _PADDED, np.uint64(len(table) - 1), text.ctypes.data
-    while place < size and distinct < len(starts) and lines < len(lengths):
-        # eight bytes at a time
-        start = place
-        key, bits = _plain_bytes(read_uint64(address + place))
-        place += np.int64(bits >> _3)
-        while bits == 64:
-            more, bits = _plain_bytes(read_uint64(address + place))
-            if bits:
-                key = _mixed(key) ^ more
+    pool_address, table_address = pool.ctypes.data, table.ctypes.data
+    while place < size and distinct + len(cut) <= len(starts) and lines < len(lengths):
+        words = 0
+        while words < len(cut) and place < size and lines < len(lengths):
+            # eight bytes at a time
+            start = place
+            key, bits = _plain_bytes(read_uint64(address + place))
             place += np.int64(bits >> _3)
-        # then byte by byte, up to white space
-        kind, skip = _WORD, 1
-        while place < size:
-            byte = text[place]
-            kind = kinds[byte]
-            if kind != _WORD:
-                if kind != _PERHAPS_SPACE:
-                    break
-                skip = _wide_space(text, place)
-                if skip:
-                    break
-            if place - start < _KEY_BYTES:
-                key |= np.uint64(byte) << np.uint64(8 * (place - start))
-            else:
-                key = _mixed(key) ^ np.uint64(byte)
-            place += 1
-        length = place - start
-        if length:
+            while bits == 64:
+                more, bits = _plain_bytes(read_uint64(address + place))
+                if bits:
+                    key = _mixed(key) ^ more
+                place += np.int64(bits >> _3)
+            # then byte by byte, up to white space
+            kind, skip = _WORD, 1
+            while place < size:
+                byte = text[place]
+                kind = kinds[byte]
+                if kind != _WORD:
+                    if kind != _PERHAPS_SPACE:
+                        break
+                    skip = _wide_space(text, place)
+                    if skip:
+                        break
+                if place - start < _KEY_BYTES:
+                    key |= np.uint64(byte) << np.uint64(8 * (place - start))
+                else:
+                    key = _mixed(key) ^ np.uint64(byte)
+                place += 1
+            if place > start:
+                cut[words, 0], cut[words, 1], cut[words, 2] = start, place - start, np.int64(key)
+                prefetch(table_address + np.int64(_first_slot(key, mask)) * 16)
+                words += 1
+            if place < size:
+                # of a carriage return and a line feed, the second ends the line
+                if kind == _LINE_END and (text[place] == _LINE_FEED or text[place + 1] != _LINE_FEED):
+                    lengths[lines] = n + words - line_start
+                    lines += 1
+                    line_start = n + words
+                place += skip if kind == _PERHAPS_SPACE else 1
+        for index in range(words):
+            start, length, key = cut[index, 0], cut[index, 1], np.uint64(cut[index, 2])
             slot = _first_slot(key, mask)
             while True:
                 found = np.int64(table[slot, 1])
@@ -160,35 +179,34 @@ def _number_words(
                     word = distinct
                     distinct += 1
                     table[slot, 0], table[slot, 1] = key, (distinct << 32) | length
-                    starts[word], word_lengths[word], keys[word], counts[word] = start, length, key, 0
+                    starts[word], word_lengths[word], keys[word], counts[word] = used, length, key, 0
+                    for offset in range(length):
+                        pool[used + offset] = text[start + offset]
+                    used += length
+                    pool[used] = _LINE_FEED
+                    used += 1
                     break
                 if table[slot, 0] == key and (found & _LOW_HALF) == length:
                     word = (found >> 32) - 1
-                    if length <= _KEY_BYTES or _is_same(address + starts[word], address + start, length):
+                    if length <= _KEY_BYTES or _is_same(pool_address + starts[word], address + start, length):
                         break
                 slot = (slot + _1) & mask
             counts[word] += 1
             numbers[n] = word
             n += 1
-        if place < size:
-            if kind == _LINE_END:
-                lengths[lines] = n - line_start
-                lines += 1
-                line_start = n
-            place += skip if kind == _PERHAPS_SPACE else 1
-    state[0], state[1], state[2], state[3], state[4] = place, n, distinct, lines, line_start
+    state[0], state[1], state[2], state[3], state[4], state[5] = place, n, distinct, lines, line_start, used
 
 
 @compiled
-def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: Any, merged: Any, mapping: Any) -> Any:
+def _merge(own: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: Any, merged: Any, mapping: Any) -> Any:
     """Add a chunk's distinct words to the merged ones; `mapping` gets the number of each. All arrays are large enough.
 
-    words: starts in `text`, lengths, keys, counts. merged: the same of `size` words in `pool`, of which `pool_used`
+    words: starts in `own`, lengths, keys, counts. merged: the same of `size` words in `pool`, of which `pool_used`
     bytes are taken. Returns the new size and pool_used.
     """
     starts, lengths, keys, counts = words
     all_starts, all_lengths, all_keys, all_counts = merged
-    mask, address, pool_address = np.uint64(len(table) - 1), text.ctypes.data, pool.ctypes.data
+    mask, address, pool_address = np.uint64(len(table) - 1), own.ctypes.data, pool.ctypes.data
     for word in range(len(keys)):
         key, length = keys[word], lengths[word]
         slot = _first_slot(key, mask)
@@ -201,7 +219,7 @@ def _merge(text: Any, words: Any, size: Any, table: Any, pool: Any, pool_used: A
                 all_starts[number], all_lengths[number], all_keys[number] = pool_used, length, key
                 all_counts[number] = 0
                 for offset in range(length):
-                    pool[pool_used + offset] = text[starts[word] + offset]
+                    pool[pool_used + offset] = own[starts[word] + offset]
                 pool_used += length
                 break
             if table[slot, 0] == key and (found & _LOW_HALF) == length:
@@ -281,49 +299,73 @@ class Distinct(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """A chunk whose words have been numbered by first appearance in it; arrays are those of the workspace."""
+    """A chunk whose words have been numbered by first appearance; arrays are those of the workspace."""
 
-    text: Bytes
     numbers: Ids
     lengths: NDArray[np.int64]
     """The words of each line that ends in the chunk; words after the last end are in none."""
+    pool: Bytes
+    """The distinct words, with a newline after each."""
     distinct: Distinct
+    """They begin in the pool."""
 
 
 class Workspace:
-    """Arrays to number a chunk's words in, to be used again: the page faults of new ones cost a fifth of the time."""
+    """Arrays to number words in, to be used again: the page faults of new ones cost a fifth of the time."""
 
     def __init__(self) -> None:
-        self.numbers: Ids = np.empty(CHUNK_BYTES // 2 + 1, dtype=np.int32)
-        self.lengths = np.empty(1 << 15, dtype=np.int64)
-        self.distinct = Distinct.empty(1 << 15)
-        self.table = np.empty((1 << 16, 2), dtype=np.uint64)
+        self._numbers: Ids = np.empty(CHUNK_BYTES // 2 + 1, dtype=np.int32)
+        self._lengths = np.empty(1 << 15, dtype=np.int64)
+        self._cut = np.empty((_BLOCK, 3), dtype=np.int64)
+        self._distinct = Distinct.empty(1 << 15)
+        self._table = np.empty((1 << 16, 2), dtype=np.uint64)
+        self._pool = np.empty(1 << 18, dtype=np.uint8)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._size = self._pool_used = 0
+        self._table[:] = 0
 
     def number_words(self, chunk: Bytes) -> Numbered:
-        """Number the words of a chunk of text that is cut at white space and ends in PADDING; uint8 (n,).
-
-        The result holds until the workspace is used for another chunk.
+        """Number the words of a chunk of text alone; see `number_more`.
 
         >>> text = np.frombuffer(b"to be or\\nnot to be" + PADDING, dtype=np.uint8)
         >>> numbered = Workspace().number_words(text)
         >>> numbered.numbers.tolist(), numbered.lengths.tolist(), numbered.distinct.counts.tolist()
         ([0, 1, 2, 3, 0, 1], [3], [2, 2, 1, 1])
         """
-        if len(self.numbers) <= len(chunk) // 2:
-            self.numbers = np.empty(len(chunk) // 2 + 1, dtype=np.int32)
-        self.table[:] = 0
-        state = np.zeros(5, dtype=np.int64)
+        self.forget()
+        return self.number_more(chunk)
+
+    def number_more(self, chunk: Bytes) -> Numbered:
+        """Number the words of a chunk of text, after those of earlier chunks since all were forgotten.
+
+        The result holds until the workspace is used for another chunk.
+
+        Args:
+            chunk: uint8 (n,), cut at white space, but not between "\\r" and "\\n"; it ends in PADDING.
+        """
+        if len(self._numbers) <= len(chunk) // 2:
+            self._numbers = np.empty(len(chunk) // 2 + 1, dtype=np.int32)
+        if self._pool_used + len(chunk) > len(self._pool):
+            self._pool = np.concatenate((self._pool[: self._pool_used], np.empty(2 * len(chunk), dtype=np.uint8)))
+        state = np.array([0, 0, self._size, 0, 0, self._pool_used])
         while True:
-            _number_words(chunk, _KINDS, state, self.numbers, self.lengths, self.table, *self.distinct)
-            place, words, size, lines, _ = state.tolist()
+            _number_words(
+                chunk, _KINDS, state, self._cut, self._numbers, self._lengths, self._table, self._pool, *self._distinct
+            )
+            place, words, self._size, lines, _, self._pool_used = state.tolist()
             if place >= len(chunk) - _PADDED:
-                return Numbered(chunk, self.numbers[:words], self.lengths[:lines], self.distinct.head(size))
-            if lines == len(self.lengths):
-                self.lengths = np.concatenate((self.lengths, np.empty_like(self.lengths)))
-            if size == len(self.distinct.keys):
-                self.table = np.zeros((2 * len(self.table), 2), dtype=np.uint64)
-                _fill(self.table, np.arange(size), self.distinct.lengths, self.distinct.keys)
-                self.distinct = self.distinct.grown(2 * size)
+                distinct = self._distinct.head(self._size)
+                return Numbered(self._numbers[:words], self._lengths[:lines], self._pool[: self._pool_used], distinct)
+            if lines == len(self._lengths):
+                self._lengths = np.concatenate((self._lengths, np.empty_like(self._lengths)))
+            if self._size + _BLOCK > len(self._distinct.keys):
+                self._table = np.zeros((2 * len(self._table), 2), dtype=np.uint64)
+                known = self._distinct.head(self._size)
+                _fill(self._table, np.arange(self._size), known.lengths, known.keys)
+                self._distinct = known.grown(2 * len(self._distinct.keys))
 
 
 # ---------------------------------------------------------------- the vocabulary
@@ -357,7 +399,7 @@ class Merger:
         self._make_room(self._size + len(chunk.distinct.keys), self._pool_used + int(chunk.distinct.lengths.sum()))
         numbers = np.empty(len(chunk.distinct.keys), dtype=np.int64)
         self._size, self._pool_used = _merge(
-            chunk.text, tuple(chunk.distinct), self._size, self._table, self._pool, self._pool_used,
+            chunk.pool, tuple(chunk.distinct), self._size, self._table, self._pool, self._pool_used,
             tuple(self._words), numbers,
         )  # fmt: skip
         identities = self._identities(numbers)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from w2vcli.errors import LockedError, W2VError
-from w2vcli.sources import STDIN, is_url, translated
+from w2vcli.sources import STDIN, compression_of, is_url, translated
 from w2vcli.sources.clouds import transport_params
 from w2vcli.sources.places import check_writable
 
@@ -161,8 +161,10 @@ def open_text(destination: str | Path) -> Iterator[TextIO]:
     if str(destination) == STDOUT:
         yield sys.stdout
         return
-    with open_bytes(destination) as stream, io.TextIOWrapper(cast("Any", stream), "utf-8", newline="\n") as text:
+    with open_bytes(destination) as stream:
+        text = io.TextIOWrapper(cast("Any", stream), "utf-8", newline="\n")
         yield text
+        text.detach()  # whoever opened the stream closes it
 
 
 @contextmanager
@@ -184,7 +186,7 @@ def open_bytes(destination: str | Path, compressed: bool = True) -> Iterator[Bin
         return
     destination = str(destination).removeprefix("file://")
     with _opened(destination) as stream:
-        if not compressed:
+        if not compressed or not compression_of(destination):
             yield stream
             return
         with _compressed(stream, destination) as wrapped:

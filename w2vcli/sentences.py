@@ -99,7 +99,9 @@ _CLOSING_BRACKETS = ")]}>\u300d\u300f\uff09\uff3d\u3011\u300b\u3009\u3015\u3017"
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015"
 _MARKUP = "_*~|"
 _TAIL = "".join(_STOPS) + _QUOTATION_MARKS + _CLOSING_BRACKETS + _DASHES + _MARKUP
-_ASCII_TAIL = "".join(filter(str.isascii, _TAIL))
+ASCII_TAIL = "".join(sorted(filter(str.isascii, _TAIL)))
+"""What may stand after a word's last letter."""
+ASCII_QUOTATION_MARKS = "".join(filter(str.isascii, _QUOTATION_MARKS))
 _BEFORE_A_WORD = _QUOTATION_MARKS + _MARKUP + "([{<\u00a1\u00bf"
 _BETWEEN_WORDS = re.compile(rf"[{re.escape(_DASHES + _MARKUP)}/([{{\u2026]")
 
@@ -201,7 +203,7 @@ _FIRST_WORDS: Mapping[Start, str] = {
         "ο η οι τα και αλλά στο στη στην με για από δεν αυτό αυτός αυτή όταν "
     ),
 }
-_START_OF = {word: kind for kind, words in _FIRST_WORDS.items() for word in words.split()}
+START_OF = {word: kind for kind, words in _FIRST_WORDS.items() for word in words.split()}
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _FIRST_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*\.?")
 
@@ -234,7 +236,7 @@ def _start_of_word(chunk: str, place: int) -> Start:
     word = word.lower().replace("\u2019", "'")
     if place == 0 and (word == "i" or word.startswith("i'")):
         return Start.THE_WORD_I
-    return _START_OF.get(word) or _START_OF.get(word.rstrip("."), Start.OTHER)
+    return START_OF.get(word) or START_OF.get(word.rstrip("."), Start.OTHER)
 
 
 def _is_georgian(letter: str) -> bool:
@@ -245,7 +247,7 @@ def _is_georgian(letter: str) -> bool:
 # ---------------------------------------------------------------- ends
 
 # Written with a capital: only so. Otherwise in any case. What ends sentences as freely as other words is not listed.
-_ABBREVIATIONS: Mapping[End, str] = {
+_ENDS_OF_WORDS: Mapping[End, str] = {
     End.NONE: (
         # English
         "mr mrs Ms mx messrs dr drs prof rev Hon Gen Col Maj Capt Cpt Lt Sgt Cpl Adm Cmdr Gov Sen Rep Pres Supt Insp "
@@ -294,8 +296,8 @@ _ABBREVIATIONS: Mapping[End, str] = {
         "г о р гг гр см"
     ),
 }
-_KIND_OF = {word: kind for kind, words in _ABBREVIATIONS.items() for word in words.split()}
-_LONGEST = max(map(len, _KIND_OF))
+ABBREVIATIONS = {word: kind for kind, words in _ENDS_OF_WORDS.items() for word in words.split()}
+_LONGEST = max(map(len, ABBREVIATIONS))
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _FOOTNOTES = re.compile(r"(?:\[\w{1,3}\]){1,20}$")  # without a bound it would take quadratic time
 _ROMAN = re.compile("[IVX]{2,}")
@@ -309,24 +311,30 @@ def end_of(chunk: str) -> End:
     """
     if chunk[-1:] == "]":
         chunk = _FOOTNOTES.sub("", chunk)
-    stem = chunk.rstrip(_ASCII_TAIL if chunk.isascii() else _TAIL)
+    stem = chunk.rstrip(ASCII_TAIL if chunk.isascii() else _TAIL)
     tail = chunk[len(stem) :]
-    end = _end_of_tail(tail)
-    if end is End.FULL and tail[0] == "." and (tail == "." or _STOPS.isdisjoint(tail[1:])):
+    end, by_word = end_of_tail(tail)
+    if by_word:
         kind = _end_of_abbreviation(stem)
         return kind if tail == "." or kind is End.NONE else End.FULL
     return end or (End.FULL if _is_greek_question(chunk) else End.NONE)
 
 
 @lru_cache(maxsize=1000)
-def _end_of_tail(tail: str) -> End:
-    """Say what stops tell, with the closing marks among them, whatever word they follow."""
+def end_of_tail(tail: str) -> tuple[End, bool]:
+    """Say what stops tell, with the closing marks among them; and whether the word before may make it another end.
+
+    >>> end_of_tail('."'), end_of_tail('?"')
+    ((<End.FULL: 2>, True), (<End.QUOTED: 3>, False))
+    """
     if _STOPS.isdisjoint(tail):
-        return End.NONE
+        return End.NONE, False
     if not _CASELESS_STOPS.isdisjoint(tail):
-        return End.CERTAIN
+        return End.CERTAIN, False
     pause = any(mark != "." for mark in tail if mark in _STOPS) or ".." in tail
-    return End.QUOTED if pause and tail[0] in _STOPS and tail[-1] in _QUOTATION_MARKS else End.FULL
+    if pause and tail[0] in _STOPS and tail[-1] in _QUOTATION_MARKS:
+        return End.QUOTED, False
+    return End.FULL, tail[0] == "." and _STOPS.isdisjoint(tail[1:])
 
 
 def _end_of_abbreviation(stem: str) -> End:
@@ -339,9 +347,9 @@ def _end_of_abbreviation(stem: str) -> End:
     if len(word) == 1:
         return _end_of_letter(word)
     if len(word) <= _LONGEST:
-        kind = _KIND_OF.get(word)
+        kind = ABBREVIATIONS.get(word)
         if kind is None:
-            kind = _KIND_OF.get(word.lower())
+            kind = ABBREVIATIONS.get(word.lower())
         if kind is not None:
             return kind
         if (len(word) == 2 and word.isdecimal()) or _ROMAN.fullmatch(word):
@@ -350,8 +358,8 @@ def _end_of_abbreviation(stem: str) -> End:
 
 
 def _end_of_letter(letter: str) -> End:
-    if letter in _KIND_OF:
-        return _KIND_OF[letter]
+    if letter in ABBREVIATIONS:
+        return ABBREVIATIONS[letter]
     if letter.isdecimal():
         return End.BEFORE_DATE
     if letter == "I" or (letter.islower() and not _is_georgian(letter)):
@@ -408,8 +416,8 @@ def _end_by_four(last: str) -> int:
     return int(End.FULL) if unlisted and last[-1] == "." else _UNDECIDED
 
 
-_FIRST_THREE = {word[:3] for word in _START_OF}
-_LAST_THREE = {word[-3:] for word in _KIND_OF}
+_FIRST_THREE = {word[:3] for word in START_OF}
+_LAST_THREE = {word[-3:] for word in ABBREVIATIONS}
 _starts_by_three, _ends_by_three, _ends_by_four = _Memo(_start_by_three), _Memo(_end_by_three), _Memo(_end_by_four)
 
 
@@ -423,7 +431,7 @@ def describe(chunks: Sequence[str]) -> tuple[bytes, bytes]:
     for place in _undecided(starts):
         chunk = chunks[place]
         is_word = chunk.isalpha() and chunk != "I"
-        starts[place] = _START_OF.get(chunk.lower(), Start.OTHER) if is_word else start_of(chunk)
+        starts[place] = START_OF.get(chunk.lower(), Start.OTHER) if is_word else start_of(chunk)
     ends = bytearray(map(_ends_by_three.__getitem__, map(itemgetter(slice(-3, None)), chunks)))
     for place in _undecided(ends):
         chunk = chunks[place]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import string
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
+from itertools import chain
+from typing import Literal, NamedTuple
 
 from w2vcli.sentences import sentences, split_unspaced
 
@@ -67,10 +67,22 @@ def _emoji() -> str:
     return rf"[{_REGION}]{{2}}|[#*]\ufe0f?\u20e3|{joined}"
 
 
+# the other ranges, nine tenths of all, have ideographs, Korean syllables and private characters
+_WITH_MARKS = (
+    (0x300, 0x3400),
+    (0xA000, 0xAC00),
+    (0xD7B0, 0xD800),
+    (0xF900, 0x17000),
+    (0x1A000, 0x20000),
+    (0xE0000, 0xE1000),
+)
+
+
 @lru_cache(maxsize=1)
 def _marks() -> str:
     """Return the characters that modify the letter before them, as a regular expression's class."""
-    return _ranges(code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M")
+    codes = chain.from_iterable(range(first, end) for first, end in _WITH_MARKS)
+    return _ranges(code for code in codes if unicodedata.category(chr(code))[0] == "M")
 
 
 @lru_cache(maxsize=1)
@@ -156,6 +168,17 @@ def normalized(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     return unicodedata.normalize(form, text)
 
 
+class Plain(NamedTuple):
+    """Of what the tokens of a chunk of ASCII consist."""
+
+    letters: dict[str, str]
+    """Characters, and what becomes of each. Those that stand together are a token."""
+    joiners: str
+    """Characters of which one may stand between two letters of a token."""
+    is_several: bool
+    """Whether that holds for chunks of several tokens; otherwise they may be an address."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What becomes of a chunk, step by step, in the order of the fields.
@@ -180,18 +203,16 @@ class Rules:
     stop_words: frozenset[str] = frozenset()
     """Dropped; they are compared with what the steps above have made of a token."""
 
-    def plain_letters(self) -> dict[str, str]:
-        """Return the ASCII characters of which tokens consist, and what becomes of each.
-
-        A chunk of ASCII in which they stand together has one token: they. Empty where a token's length or what it is
-        matters, or where they need not stay together.
-        """
+    def plain(self) -> Plain | None:
+        """Return of what the tokens of ASCII chunks consist; None where more than that matters."""
         if callable(self.tokenizer) or self.digits != "keep" or self.stop_words:
-            return {}
+            return None
         if self.min_length > 1 or self.max_length is not None:
-            return {}
-        characters = string.ascii_letters + (string.digits if self.tokenizer == "unicode" else "")
-        return {character: self._folded(character) for character in characters}
+            return None
+        words = self.tokenizer == "unicode"
+        characters = string.ascii_letters + (string.digits if words else "")
+        letters = {character: self._folded(character) for character in characters}
+        return Plain(letters, "'-" if words else "", self.urls == self.emails == "keep")
 
     def tokens(self, chunk: str) -> list[str]:
         """Return the tokens of a chunk.
@@ -388,7 +409,7 @@ def sentences_of(
 def _units(text: str, unit: Unit, longest: int) -> Iterator[list[str]]:
     """Yield the chunks of each unit."""
     chunks: list[str] = []
-    for line in text.split("\n"):
+    for line in re.split("\r\n?|\n", text):
         own = list(chunks_of(line, longest))
         if unit == "paragraph" and not own:
             yield chunks

@@ -6,13 +6,14 @@ to do waits on its pipe, and ends when that does: whatever becomes of the proces
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import pickle
 import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -20,7 +21,9 @@ from typing import Any, NamedTuple
 
 from w2vcli.errors import W2VError
 
-Function = Callable[[Any, Iterator[Any]], Iterator[Any]]
+Result = tuple[bytes, Any]
+"""What may be much, and something small that can be pickled."""
+Function = Callable[[Any, Iterator[Any]], Iterator[Result]]
 """What a task says, and the pieces that come with it -> results."""
 
 
@@ -31,6 +34,7 @@ class DeadWorkerError(W2VError):
 _AHEAD = 2  # tasks a worker that may be begun before the first of them is asked for
 _RESULTS_AHEAD = 4  # results of a task that wait to be asked for
 _GRACE = 1.0  # seconds that a thread has to end
+_BLOCKS, _BLOCK_BYTES = 2, 1 << 21  # of a worker, for what results have of bytes
 _PATIENCE = 0.1  # seconds between two looks at whether anybody still wants to have a result
 
 
@@ -45,7 +49,9 @@ class Task(NamedTuple):
     """Whether the pieces come from where the next tasks do, which therefore have to wait."""
 
 
-def mapped(function: Function, tasks: Iterable[Task], workers: int) -> Generator[tuple[Any, Iterator[Any]], None, None]:
+def mapped(
+    function: Function, tasks: Iterable[Task], workers: int
+) -> Generator[tuple[Any, Iterator[Result]], None, None]:
     """Yield what each task says and the iterator over its results, which is to be used up before the next.
 
     Args:
@@ -70,7 +76,7 @@ def mapped(function: Function, tasks: Iterable[Task], workers: int) -> Generator
 
 # ---------------------------------------------------------------- the worker
 
-_WANTS_PIECE, _PIECE, _RESULT, _END, _ERROR = range(5)
+_TASK, _WANTS_PIECE, _PIECE, _RESULT, _SHARED_RESULT, _TAKEN, _END, _ERROR = range(8)
 
 
 class _NoMorePiecesError(Exception):
@@ -81,12 +87,15 @@ class _GoneError(Exception):
     """Nobody is at the other end any more."""
 
 
-def _serve(function: Function, connection: Connection, inherited: list[Connection]) -> None:
-    """Work on tasks until the connection ends."""
+def _serve(
+    function: Function, connection: Connection, blocks: Sequence[mmap.mmap], inherited: Sequence[Connection]
+) -> None:
+    """Work on tasks until the connection ends; what results have of bytes goes by turns through the blocks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started us decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in inherited:
         other.close()
+    shared = taken = 0  # results that went through blocks
 
     def send(kind: int, item: Any) -> None:
         try:
@@ -94,16 +103,36 @@ def _serve(function: Function, connection: Connection, inherited: list[Connectio
         except OSError as error:
             raise _GoneError from error
 
-    def receive() -> Any:
+    def receive() -> tuple[int, Any]:
+        nonlocal taken
         try:
-            return connection.recv()
+            message: tuple[int, Any] = connection.recv()
         except (EOFError, OSError) as error:
             raise _GoneError from error
+        taken += message[0] == _TAKEN
+        return message
+
+    def receive_other() -> tuple[int, Any]:
+        while (message := receive())[0] == _TAKEN:
+            pass
+        return message
+
+    def give(result: Result) -> None:
+        nonlocal shared
+        data, says = result
+        if not blocks or len(data) > _BLOCK_BYTES:
+            send(_RESULT, result)
+            return
+        while shared - taken == len(blocks):
+            receive()
+        blocks[shared % len(blocks)][: len(data)] = data
+        shared += 1
+        send(_SHARED_RESULT, (len(data), says))
 
     def pieces() -> Iterator[Any]:
         while True:
             send(_WANTS_PIECE, None)
-            kind, piece = receive()
+            kind, piece = receive_other()
             if kind == _ERROR:
                 raise _NoMorePiecesError
             if kind == _END:
@@ -112,10 +141,10 @@ def _serve(function: Function, connection: Connection, inherited: list[Connectio
 
     with suppress(_GoneError):
         while True:
-            says = receive()
+            _, says = receive_other()
             try:
                 for result in function(says, pieces()):
-                    send(_RESULT, result)
+                    give(result)
             except _GoneError:
                 raise
             except Exception as error:
@@ -152,6 +181,61 @@ class _Slot:
             yield result
 
 
+class _Worker:
+    """A process, and how it is spoken to.
+
+    Args:
+        context: how it is started.
+        function: what it does.
+        others: of workers that were started before.
+    """
+
+    def __init__(self, context: Any, function: Function, others: Sequence[_Worker]) -> None:
+        self._connection, theirs = context.Pipe()
+        is_forked = context.get_start_method() == "fork"
+        self._blocks = [mmap.mmap(-1, _BLOCK_BYTES) for _ in range(_BLOCKS)] if is_forked else []
+        self._shared = 0
+        inherited = [worker._connection for worker in (*others, self)] if is_forked else []
+        arguments = function, theirs, self._blocks, inherited
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def send(self, kind: int, item: Any) -> None:
+        self._connection.send((kind, item))
+
+    def receive(self) -> tuple[int, Any]:
+        kind, item = self._connection.recv()
+        if kind != _SHARED_RESULT:
+            return kind, item
+        size, says = item
+        data = self._blocks[self._shared % len(self._blocks)][:size]
+        self._shared += 1
+        self.send(_TAKEN, None)
+        return _RESULT, (data, says)
+
+    def death(self) -> DeadWorkerError:
+        """Say how the process has ended, which is not to be spoken to any more."""
+        code = None
+        with suppress(ValueError):  # closed meanwhile
+            self._process.join(1.0)
+            code = self._process.exitcode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        return DeadWorkerError(f"a worker process {how}", "is the memory full? fewer preprocess.workers need less")
+
+    def terminate(self) -> None:
+        """End the process, whatever it is doing; `close` waits for that."""
+        self._process.terminate()
+
+    def close(self) -> None:
+        self._process.join()
+        self._process.close()
+
+    def hang_up(self) -> None:
+        """Let the process end when it has done what it is doing."""
+        self._connection.close()
+
+
 class _Pool:
     """Worker processes, and a thread for each that hands it tasks and takes its results."""
 
@@ -163,19 +247,12 @@ class _Pool:
         self._is_closed = False
         self._busy = workers
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-        self._processes = []
-        connections: list[Connection] = []
+        self._workers: list[_Worker] = []
         for _ in range(workers):
-            ours, theirs = context.Pipe()
-            connections.append(ours)
-            inherited = connections if context.get_start_method() == "fork" else []
-            process = context.Process(target=_serve, args=(function, theirs, inherited), daemon=True)
-            process.start()
-            theirs.close()
-            self._processes.append((process, ours))
+            self._workers.append(_Worker(context, function, self._workers))
         self._threads = [
-            threading.Thread(target=self._hand_out, args=worker, name="w2v-worker", daemon=True)
-            for worker in self._processes
+            threading.Thread(target=self._hand_out, args=(worker,), name="w2v-worker", daemon=True)
+            for worker in self._workers
         ]
 
     def run(self) -> Iterator[tuple[Any, Iterator[Any]]]:
@@ -189,27 +266,28 @@ class _Pool:
     def close(self) -> None:
         """End the processes, whatever they are doing."""
         self._is_closed = True
-        for process, _ in self._processes:
-            process.terminate()
-            process.join()
-            process.close()
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(_GRACE)  # one that reads from a pipe may wait for ever
-        for _, connection in self._processes:
-            connection.close()
+        for worker in self._workers:
+            worker.hang_up()
 
-    def _hand_out(self, process: Any, connection: Connection) -> None:
+    def _hand_out(self, worker: _Worker) -> None:
         try:
-            while not self._is_closed and self._one_task(process, connection):
+            while not self._is_closed and self._one_task(worker):
                 pass
         finally:
+            worker.hang_up()
             with self._lock:
                 self._busy -= 1
                 if not self._busy:
                     self._begun.put(None)
 
-    def _one_task(self, process: Any, connection: Connection) -> bool:
+    def _one_task(self, worker: _Worker) -> bool:
         """Have the next task worked on; return whether there was one and there may be more."""
         while not self._room.acquire(timeout=_PATIENCE):
             if self._is_closed:
@@ -227,20 +305,20 @@ class _Pool:
             slot.says = task.says
             self._begun.put(slot)
             if task.is_open:
-                return self._work_on(task, slot, process, connection)
-        return self._work_on(task, slot, process, connection)
+                return self._work_on(task, slot, worker)
+        return self._work_on(task, slot, worker)
 
-    def _work_on(self, task: Task, slot: _Slot, process: Any, connection: Connection) -> bool:
+    def _work_on(self, task: Task, slot: _Slot, worker: _Worker) -> bool:
         pieces = iter(task.pieces)
         is_abandoned = False
         try:
-            connection.send(task.says)
+            worker.send(_TASK, task.says)
             while True:
-                kind, result = connection.recv()
+                kind, result = worker.receive()
                 if kind == _WANTS_PIECE:
                     kind, piece = self._next_piece(pieces, slot)
                     is_abandoned = kind == _ERROR
-                    connection.send((kind, piece))
+                    worker.send(kind, piece)
                     continue
                 if not is_abandoned:
                     self._put(slot, kind, result)
@@ -248,7 +326,7 @@ class _Pool:
                     return True
         except (EOFError, OSError):
             if not self._is_closed:
-                self._put(slot, _ERROR, _death(process))
+                self._put(slot, _ERROR, worker.death())
         return False
 
     def _next_piece(self, pieces: Iterator[Any], slot: _Slot) -> tuple[int, Any]:
@@ -268,12 +346,3 @@ class _Pool:
                 return
             except queue.Full:
                 continue
-
-
-def _death(process: Any) -> DeadWorkerError:
-    code = None
-    with suppress(ValueError):  # closed meanwhile
-        process.join(1.0)
-        code = process.exitcode
-    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-    return DeadWorkerError(f"a worker process {how}", "is the memory full? fewer preprocess.workers need less")

@@ -1,4 +1,4 @@
-"""Bytes in any encoding into UTF-8, with a newline at the end of each line."""
+"""Bytes in any encoding into UTF-8."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Decoder:
     refuse: bool
 
     def decoded(self, pieces: Iterable[bytes], counts: Counter[str], start: int = 0) -> Iterator[bytes]:
-        """Yield text as UTF-8, with a newline for whatever ended a line; a byte-order mark at byte 0 is gone.
+        """Yield text as UTF-8; a byte-order mark at byte 0 is gone.
 
         Args:
             pieces: the bytes.
@@ -49,7 +49,8 @@ class Decoder:
         """
         is_utf8 = codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
         transcoded = self._checked if is_utf8 else self._transcoded
-        return _with_newlines(transcoded(_counted(pieces, counts), counts, start), start == 0)
+        texts = transcoded(_counted(pieces, counts), counts, start)
+        return _without_mark(texts) if start == 0 else texts
 
     def _checked(self, pieces: Iterable[bytes], counts: Counter[str], start: int) -> Iterator[bytes]:
         """Yield UTF-8 that was UTF-8 already, cut between characters."""
@@ -106,20 +107,10 @@ def _counted(pieces: Iterable[bytes], counts: Counter[str]) -> Iterator[bytes]:
     yield b""
 
 
-def with_newlines(text: bytes) -> bytes:
-    """Return text with a newline for whatever ends its lines."""
-    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
-    return text.replace(b"\r", b"\n") if b"\r" in text else text
-
-
-def _with_newlines(texts: Iterable[bytes], is_start: bool) -> Iterator[bytes]:
-    held = b""
+def _without_mark(texts: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out a byte-order mark at the beginning of text that is cut between characters."""
     for text in texts:
-        text = held + text
-        if is_start and text:
-            text, is_start = text.removeprefix(codecs.BOM_UTF8), False
-        held = b"\r" if text.endswith(b"\r") else b""
-        text = text[: len(text) - len(held)]
-        yield with_newlines(text)
-    if held:
-        yield b"\n"
+        if text:
+            yield text.removeprefix(codecs.BOM_UTF8)
+            break
+    yield from texts

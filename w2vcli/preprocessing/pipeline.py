@@ -14,7 +14,7 @@ from w2vcli.errors import W2VError
 from w2vcli.preprocessing import phrases as phrase_learning
 from w2vcli.preprocessing.parts import Part, Plan, line_tasks
 from w2vcli.preprocessing.phrases import Phrases
-from w2vcli.preprocessing.reading import PartReader, Result, join
+from w2vcli.preprocessing.reading import Found, PartReader, join
 from w2vcli.preprocessing.rules import rules_of
 from w2vcli.preprocessing.tokenizing import prepare
 from w2vcli.preprocessing.writing import Deduplicator
@@ -134,15 +134,15 @@ class Pipeline:
             raise next(iter(self.failed.values()))
 
     def _results(
-        self, plan: Plan, parts: Iterable[tuple[Part, Iterator[Result]]], total: int | None
+        self, plan: Plan, parts: Iterable[tuple[Part, Iterator[tuple[bytes, Found]]]], total: int | None
     ) -> Iterator[_Done]:
         read = 0
         for task, (part, results) in enumerate(parts, self._first_task):
             try:
-                for result in results:
-                    read += result.read
+                for lines, found in results:
+                    read += found.read
                     self._progress("preprocess", read + plan.read, total)
-                    yield _Done(part.source, task, result.lines, result.counts)
+                    yield _Done(part.source, task, lines, found.counts)
             except DeadWorkerError:
                 raise
             except W2VError as error:
@@ -199,7 +199,7 @@ class Pipeline:
         with closing(mapped(_Joiner(phrases), tasks, 1 if alone else self.workers)) as parts:
             for number, (_, results) in enumerate(parts, first):
                 self.before = self.counts()
-                for before, lines, counts in results:
+                for lines, (before, counts) in results:
                     done += before
                     self._found.update(counts)
                     self._progress("phrases", done, size)
@@ -224,7 +224,8 @@ class _Joiner:
     def __init__(self, phrases: Phrases) -> None:
         self._phrases = phrases
 
-    def __call__(self, says: Any, pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes, Counter[str]]]:
+    def __call__(self, says: Any, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, tuple[int, Counter[str]]]]:
         for lines in pieces:
             counts: Counter[str] = Counter()
-            yield len(lines), join(self._phrases, lines, counts), counts
+            joined = join(self._phrases, lines, counts)
+            yield joined, (len(lines), counts)

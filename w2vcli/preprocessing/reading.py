@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from w2vcli.config import Preprocess
 from w2vcli.errors import W2VError
-from w2vcli.preprocessing.decoding import with_newlines
 from w2vcli.preprocessing.documents import Batch, ParquetReader, format_of, reader
 from w2vcli.preprocessing.parts import Part, boundary_finder, decoder, offset_for, range_of, read_whole
 from w2vcli.preprocessing.phrases import Phrases
@@ -24,11 +23,9 @@ _REPORT_BYTES = 1 << 20  # read or written, after which it is said
 _DOCUMENT_END = "\n\ufeff\n"
 
 
-class Result(NamedTuple):
-    """Some of what comes of a part."""
+class Found(NamedTuple):
+    """What is said of some of the sentences of a part."""
 
-    lines: bytes
-    """Sentences."""
     read: int
     """Bytes as stored, since the last result."""
     counts: Counter[str]
@@ -49,7 +46,7 @@ class PartReader:
         self._sources, self._settings, self._rules, self._phrases = sources, settings, rules, phrases
         self._reader: SentenceReader | None = None
 
-    def __call__(self, part: Part, pieces: Iterator[Any]) -> Iterator[Result]:
+    def __call__(self, part: Part, pieces: Iterator[Any]) -> Iterator[tuple[bytes, Found]]:
         """Yield the results of a part.
 
         Args:
@@ -141,7 +138,7 @@ class PartReader:
             joined = _DOCUMENT_END.join([*texts, ""]).encode("utf-8", "replace")
             if kind == "parquet":  # of the others, the bytes of the source were counted
                 counts["bytes"] += len(joined) - len(texts) * len(_DOCUMENT_END.encode())
-            yield with_newlines(joined)
+            yield joined
 
 
 def _lines_before(source: Source, place: int) -> int:
@@ -173,12 +170,12 @@ class _Progress:
         """Whether there is enough for a result."""
         return self._read - self._said >= _REPORT_BYTES or sum(map(len, lines)) >= _REPORT_BYTES
 
-    def result(self, lines: bytes, counts: Counter[str], is_text: bool) -> Result:
+    def result(self, lines: bytes, counts: Counter[str], is_text: bool) -> tuple[bytes, Found]:
         """Return a result, and begin anew; only of text the lines are of interest."""
         if not is_text:
             del counts["lines"]
         self.counts.update(counts)
-        result = Result(lines, self._read - self._said, Counter(self.counts))
+        result = lines, Found(self._read - self._said, Counter(self.counts))
         counts.clear()
         self.counts.clear()
         self._said = self._read
