@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pickle import PicklingError
 from typing import Any
 
 import pytest
@@ -112,6 +113,12 @@ def test_what_goes_wrong_in_a_worker_is_raised_in_its_place(order: str, message:
             list(found)
     assert begun == ["a", "b", order]
     assert isinstance(raised.value, DeadWorkerError) == (order in ("die", "exit"))
+
+
+def test_a_task_that_cannot_be_sent_is_an_error_too() -> None:
+    with pytest.raises((AttributeError, TypeError, PicklingError)):
+        for _, found in mapped(spell, [Task("a"), Task(lambda: None), Task("b")], 2):
+            list(found)
 
 
 def test_after_an_error_the_others_can_go_on() -> None:

@@ -14,7 +14,7 @@ from w2vcli.errors import W2VError
 from w2vcli.wording import size
 
 _CGROUP = Path("/sys/fs/cgroup")
-_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _ENDLESS = 1 << 60  # cgroup version 1 says "no limit" with a number above this
 
 
@@ -81,13 +81,16 @@ def _reclaimable() -> int:
 
 
 def give_back_large_blocks() -> None:
-    """Have the C library give freed blocks of a megabyte or more back to the system.
+    """Have the C library give freed blocks of a megabyte or more back to the system, and use smaller ones again.
 
-    glibc raises that limit as it goes. In a process whose threads pass such blocks to each other, what it holds then
-    grows with the text.
+    glibc raises the first limit as it goes: in a process whose threads pass such blocks to each other, what it holds
+    then grows with the text. Smaller ones it gives back as soon as they are the last ones it has; to have them anew
+    costs more than to fill them.
     """
     with suppress(OSError, AttributeError):  # of another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        library.mallopt(_M_TRIM_THRESHOLD, 1 << 25)
 
 
 def usable_cores() -> int:

@@ -327,6 +327,8 @@ class _Pool:
         except (EOFError, OSError):
             if not self._is_closed:
                 self._put(slot, _ERROR, worker.death())
+        except Exception as error:  # what cannot be pickled
+            self._put(slot, _ERROR, error)
         return False
 
     def _next_piece(self, pieces: Iterator[Any], slot: _Slot) -> tuple[int, Any]:

@@ -29,7 +29,7 @@ from w2vcli.workers import Task
 RANGE_BYTES = 1 << 22
 WHOLE_BYTES = 1 << 25  # stored; a larger file is cut or fed
 FED_BYTES = 1 << 22
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 _BLANK_LINE = re.compile(rb"\n(?=([ \t\r\f\v]{0,64}\n))")
 _OVERLAP = 66  # bytes before a place that tell whether a paragraph may begin there
 
