@@ -19,6 +19,13 @@ STALL = -1
 """A cut after which the connection stays open and silent."""
 
 
+def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections to a socket until it is shut down."""
+    with suppress(OSError):
+        while True:
+            yield listening.accept()[0]
+
+
 # ---------------------------------------------------------------- connections that break
 
 
@@ -47,11 +54,7 @@ class Proxy:
         thread.start()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
+        for client in _accepted(self._listening):
             server = socket.create_connection((HOST, self._target))
             self._sockets += [client, server]
             self.connections += 1
@@ -258,11 +261,7 @@ class Sftp:
         self._thread.start()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
+        for client in _accepted(self._listening):
             transport = paramiko.Transport(client)
             transport.add_server_key(self._key)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Folder, self._folder)

@@ -1,20 +1,17 @@
 from __future__ import annotations
 
-import bz2
 import gzip
 import json
-import lzma
 import random
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.compression import COMPRESS, DECOMPRESS
 from w2vcli.bench.rounds import timed
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing import parts, preprocess, top_phrases
@@ -165,22 +162,6 @@ def a_text(seed: int, size: int) -> str:
         "…",
     ]
     return " ".join(chance.choice(words) for _ in range(size))
-
-
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstd.compress,
-}
-DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-    ".zst": zstd.decompress,
-}
 
 
 @pytest.mark.usefixtures("small_parts")

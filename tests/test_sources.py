@@ -1,30 +1,19 @@
 from __future__ import annotations
 
-import bz2
 import gzip
 import hashlib
 import io
-import lzma
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.compression import COMPRESS
 from w2vcli import sources
 from w2vcli.errors import W2VError
 from w2vcli.sources import Source, expand, open_bytes, open_text
-
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstd.compress,
-}
 
 
 def read(path: Path) -> list[str]:

@@ -233,6 +233,14 @@ def _compressed(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
         yield wrapped
 
 
+def compressed(data: bytes, extension: str) -> bytes:
+    """Return what a file with that extension would have in it; the same data gives the same bytes."""
+    stream = io.BytesIO()
+    with _compressed(stream, f"name{extension}") as wrapped:
+        wrapped.write(data)
+    return stream.getvalue()
+
+
 class _KeptOpen(io.RawIOBase):
     """Hands writes on to a stream that it does not close."""
 

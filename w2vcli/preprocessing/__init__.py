@@ -108,9 +108,11 @@ def preprocess(
         return Summary(**{**manifest.summary, "shards_kept": len(manifest.shards), "seconds": 0.0})
     kept = len(manifest.shards)
     manifest.begin()
-    with ShardWriter(manifest, shard_size, job.pipeline.workers) as writer, job.lines(manifest) as lines:
+    with (
+        ShardWriter(manifest, shard_size, job.pipeline.workers, job.failed) as writer,
+        job.lines(manifest) as lines,
+    ):
         for task, text in lines:
-            manifest.failed.update(job.failed())
             writer.write(task, text, job.pipeline.before)
         writer.finish(job.pipeline.before)
         job.check()

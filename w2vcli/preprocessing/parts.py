@@ -106,10 +106,10 @@ class Plan:
             return None
         if kind != "jsonl" and (kind != "text" or self.settings.unit == "document"):
             return None
-        found, wanted = look(source), self.settings.encoding
-        if found.is_compressed or (found.is_binary and wanted == "auto"):
+        found = look(source)
+        if found.is_compressed or (found.is_binary and self.settings.encoding == "auto"):
             return None
-        encoding = found.encoding if wanted == "auto" else wanted
+        encoding = _encoding(self.settings, found.encoding)
         return encoding if may_be_cut(encoding) else None
 
     def _fed(self, number: int, source: Source, kind: str) -> Iterator[Task]:
@@ -160,8 +160,11 @@ def read_whole(
 
 def decoder(source: Source, settings: Preprocess, encoding: str) -> Decoder:
     """Return how a source is decoded, whose byte-order mark says an encoding."""
-    name = shown(source.name)
-    return Decoder(name, encoding if settings.encoding == "auto" else settings.encoding, settings.bad_bytes == "refuse")
+    return Decoder(shown(source.name), _encoding(settings, encoding), settings.bad_bytes == "refuse")
+
+
+def _encoding(settings: Preprocess, found: str) -> str:
+    return found if settings.encoding == "auto" else settings.encoding
 
 
 # ---------------------------------------------------------------- places to cut

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,10 +178,13 @@ class ShardWriter:
         manifest: of the output.
         size: bytes of sentences, from which on a shard ends.
         workers: threads that compress.
+        failed: says which sources were left out so far, and why.
     """
 
-    def __init__(self, manifest: Manifest, size: int, workers: int) -> None:
-        self._manifest, self._size, self._workers = manifest, size, workers
+    def __init__(
+        self, manifest: Manifest, size: int, workers: int, failed: Callable[[], Mapping[str, str]]
+    ) -> None:  # fmt: skip
+        self._manifest, self._size, self._workers, self._failed = manifest, size, workers, failed
         self._known = manifest.end
         self._place = Position(manifest.end.task, 0)
         self._shard = ExitStack()
@@ -221,6 +224,7 @@ class ShardWriter:
         path = self._manifest.path_of(number)
         shard = Shard(path.stat().st_size, self._sentences, self._place, dict(before))
         self._sink, self._used, self._sentences = None, 0, 0
+        self._manifest.failed.update(self._failed())
         self._manifest.add(shard)
 
     def finish(self, before: Mapping[str, int]) -> None:

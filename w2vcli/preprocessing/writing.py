@@ -5,11 +5,8 @@ Whatever pieces the sentences come in, the same sentences give the same bytes.
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, Protocol
@@ -23,7 +20,6 @@ from w2vcli.numbering import Bytes
 from w2vcli.sources import compression_of
 
 _BLOCK_BYTES = 1 << 22  # compressed at once
-_GZIP_LEVEL, _BZIP2_LEVEL, _XZ_LEVEL = 6, 9, 6
 
 
 class Sink(Protocol):
@@ -36,25 +32,15 @@ class Sink(Protocol):
 # ---------------------------------------------------------------- compression
 
 
-def _gzipped(data: bytes) -> bytes:
-    return gzip.compress(data, _GZIP_LEVEL, mtime=0)
-
-
-_COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": _gzipped,
-    ".bz2": lambda data: bz2.compress(data, _BZIP2_LEVEL),
-    ".xz": lambda data: lzma.compress(data, preset=_XZ_LEVEL),
-}
+_CAN_BE_JOINED = ".gz", ".bz2", ".xz"
 """Formats in which one file may hold several, one after the other."""
 
 
 class _Compressor:
     """Compresses blocks in several threads, and writes them in order."""
 
-    def __init__(
-        self, stream: BinaryIO, compress: Callable[[bytes], bytes], pool: ThreadPoolExecutor, ahead: int
-    ) -> None:
-        self._stream, self._compress, self._pool, self._ahead = stream, compress, pool, ahead
+    def __init__(self, stream: BinaryIO, extension: str, pool: ThreadPoolExecutor, ahead: int) -> None:
+        self._stream, self._extension, self._pool, self._ahead = stream, extension, pool, ahead
         self._held = bytearray()
         self._waiting: deque[Future[bytes]] = deque()
 
@@ -65,7 +51,7 @@ class _Compressor:
             del self._held[:_BLOCK_BYTES]
 
     def _submit(self, block: bytes) -> None:
-        self._waiting.append(self._pool.submit(self._compress, block))
+        self._waiting.append(self._pool.submit(outputs.compressed, block, self._extension))
         if len(self._waiting) > self._ahead:
             self._stream.write(self._waiting.popleft().result())
 
@@ -83,15 +69,15 @@ def written(destination: str, workers: int) -> Iterator[Sink]:
         destination: a path, a URL or `-`, compressed as its name says.
         workers: threads that compress.
     """
-    compress = _COMPRESS.get(compression_of(destination).lower())
-    if destination == outputs.STDOUT or compress is None:
+    extension = compression_of(destination).lower()
+    if destination == outputs.STDOUT or extension not in _CAN_BE_JOINED:
         with outputs.open_bytes(destination) as stream:
             yield stream
         return
     with ExitStack() as stack:
         stream = stack.enter_context(outputs.open_bytes(destination, compressed=False))
         pool = stack.enter_context(ThreadPoolExecutor(workers, "w2v-compress"))
-        compressor = _Compressor(stream, compress, pool, workers + 1)
+        compressor = _Compressor(stream, extension, pool, workers + 1)
         yield compressor
         compressor.finish()
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2vcli.cli.bench.results import Output, Plot, check_files, write
+from w2vcli.cli.bench.results import Output, Plot, check_files, collected, show
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
-from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import format_of
 from w2vcli.wording import quantity
 
 if TYPE_CHECKING:
     from w2vcli.bench.batches import Trial
+
+_COLUMNS = ("device", "batch", "ms/step", "pairs/s", "words/s", "loss", "loss (mean)", "loss (sum)")
 
 
 def batch(
@@ -49,27 +51,29 @@ def batch(
     form = format_of(as_json, as_tsv)
     settings = resolve(config, overrides or ()).config
     check_files(output, plot)
-    trials = []
-    for trial in batches.bench_batch(corpus, settings, sizes or batches.SIZES, words):
-        trials.append(trial)
-        write(output, {"config": settings.model_dump(), "trials": [vars(one) for one in trials]})
-        if not quiet:
-            measured = _loss(trial)
-            loss = f", held-out loss {measured}" if measured else ""
-            name = f"{trial.device}, batches of {trial.batch_size}, {trial.rule}"
-            note(f"{name}: {quantity(trial.pairs_per_second)} pairs/s{loss}")
+    trials = collected(
+        batches.bench_batch(corpus, settings, sizes or batches.SIZES, words),
+        _line,
+        lambda trials: {"config": settings.model_dump(), "trials": [vars(trial) for trial in trials]},
+        output,
+        quiet,
+    )
     if plot is not None:
         batches.plot(trials, Path(plot))
-    if form is Format.JSON:
-        for trial in trials:
-            print_json({**vars(trial), "ms_a_step": trial.ms_a_step, "pairs_per_second": trial.pairs_per_second})
-        return
-    columns = ("device", "batch", "ms/step", "pairs/s", "words/s", "loss", "loss (mean)", "loss (sum)")
-    rows = [_trial_row(trial, trials) for trial in trials if trial.rule in (batches.NAIVE, batches.LIMITED)]
-    print_tsv([columns, *rows]) if form is Format.TSV else print_table(columns, rows)
+    records = [
+        {**vars(trial), "ms_a_step": trial.ms_a_step, "pairs_per_second": trial.pairs_per_second} for trial in trials
+    ]
+    rows = [_row(trial, trials) for trial in trials if trial.rule in (batches.NAIVE, batches.LIMITED)]
+    show(form, records, _COLUMNS, rows)
 
 
-def _trial_row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
+def _line(trial: Trial) -> str:
+    loss = f", held-out loss {measured}" if (measured := _loss(trial)) else ""
+    name = f"{trial.device}, batches of {trial.batch_size}, {trial.rule}"
+    return f"{name}: {quantity(trial.pairs_per_second)} pairs/s{loss}"
+
+
+def _row(trial: Trial, trials: list[Trial]) -> tuple[object, ...]:
     from w2vcli.bench import batches
 
     beside = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2vcli.cli.bench.results import Output, Plot, check_files, write
+from w2vcli.cli.bench.results import Output, Plot, check_files, collected, show
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
-from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import format_of
 
 if TYPE_CHECKING:
     from w2vcli.bench.preprocessing import Summary
@@ -62,22 +62,17 @@ def preprocess(
     chosen = benchmarks.tokenizers(settings, workers or ())
     compared_to = benchmarks.baseline_of(chosen, baseline)
     check_files(output, plot)
-    runs = []
-    for run in benchmarks.bench_preprocess(text, settings, chosen, rounds):
-        runs.append(run)
-        write(output, benchmarks.as_json(runs, settings, compared_to))
-        if not quiet:
-            speed = f"{run.megabytes_per_second:.1f} MB/s"
-            note(f"round {run.round + 1} {run.tokenizer}: {run.seconds:.1f} s, {speed}")
+    runs = collected(
+        benchmarks.bench_preprocess(text, settings, chosen, rounds),
+        lambda run: f"round {run.round + 1} {run.tokenizer}: {run.seconds:.1f} s, {run.megabytes_per_second:.1f} MB/s",
+        lambda runs: benchmarks.as_json(runs, settings, compared_to),
+        output,
+        quiet,
+    )
     found = benchmarks.summaries(runs, compared_to)
     if plot is not None:
         benchmarks.plot(found, Path(plot))
-    if form is Format.JSON:
-        for summary in found:
-            print_json(vars(summary))
-        return
-    rows = [_row(summary) for summary in found]
-    print_tsv([_COLUMNS, *rows]) if form is Format.TSV else print_table(_COLUMNS, rows)
+    show(form, map(vars, found), _COLUMNS, [_row(summary) for summary in found])
 
 
 def _row(summary: Summary) -> tuple[object, ...]:

@@ -1,12 +1,17 @@
-"""Where the commands of `w2v bench` write what they measure."""
+"""How the commands of `w2v bench` give what they measure."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+from w2vcli.cli.output import Format, note, print_json, print_table, print_tsv
+
+Measured = TypeVar("Measured")
 
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Write every run to this JSON file.")
@@ -25,9 +30,40 @@ def check_files(output: str | None, plot: str | None) -> None:
         saving.check(Path(plot))
 
 
-def write(output: str | None, results: dict[str, Any]) -> None:
-    """Write the results so far, if they are wanted; after every run, so that a failure of the next loses nothing."""
+def collected(
+    measured: Iterable[Measured],
+    line: Callable[[Measured], str],
+    as_json: Callable[[list[Measured]], dict[str, Any]],
+    output: str | None,
+    quiet: bool,
+) -> list[Measured]:
+    """Return all that is measured; after each, write what there is so far: a failure of the next loses nothing.
+
+    Args:
+        measured: made as it is asked for.
+        line: what is said of one, unless `quiet`.
+        as_json: what is written to `output`, if there is one.
+    """
     from w2vcli import outputs
 
-    if output is not None:
-        outputs.write_text(Path(output), json.dumps(results, indent=1) + "\n")
+    found = []
+    for one in measured:
+        found.append(one)
+        if output is not None:
+            outputs.write_text(Path(output), json.dumps(as_json(found), indent=1) + "\n")
+        if not quiet:
+            note(line(one))
+    return found
+
+
+def show(
+    form: Format, records: Iterable[Mapping[str, Any]], columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Print records as JSON, or the rows that are made of them as a table or as TSV."""
+    if form is Format.JSON:
+        for record in records:
+            print_json(dict(record))
+    elif form is Format.TSV:
+        print_tsv([columns, *rows])
+    else:
+        print_table(columns, rows)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2vcli.cli.bench.results import Output, Plot, check_files, write
+from w2vcli.cli.bench.results import Output, Plot, check_files, collected, show
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
-from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import format_of
 from w2vcli.wording import quantity
 
 if TYPE_CHECKING:
-    from w2vcli.bench.comparison import Summary
+    from w2vcli.bench.comparison import Run, Summary
+
+_COLUMNS = ("trainer", "words/s", "speedup", "seconds", "total speedup", "MB")
 
 
 def train(
@@ -68,41 +70,31 @@ def train(
     chosen = benchmarks.trainers(trainer or benchmarks.default_trainers(settings), peer or ())
     compared_to = benchmarks.baseline_of(chosen, baseline)
     check_files(output, plot)
-    runs = []
-    for run in benchmarks.bench_train(corpus, settings, chosen, rounds, quality):
-        runs.append(run)
-        write(output, benchmarks.as_json(runs, settings, compared_to))
-        if not quiet:
-            speed = f", {quantity(run.words_per_second)} words/s" if run.words_per_second else ""
-            note(f"round {run.round + 1} {run.trainer}: {run.seconds:.1f} s{speed}")
+    runs = collected(
+        benchmarks.bench_train(corpus, settings, chosen, rounds, quality),
+        _line,
+        lambda runs: benchmarks.as_json(runs, settings, compared_to),
+        output,
+        quiet,
+    )
     found = benchmarks.summaries(runs, compared_to)
     if plot is not None:
         benchmarks.plot(found, Path(plot))
-    if form is Format.JSON:
-        for summary in found:
-            print_json(vars(summary))
-        return
-    columns = (
-        "trainer",
-        "words/s",
-        "speedup",
-        "seconds",
-        "total speedup",
-        "MB",
-        *(found[0].scores if quality else ()),
+    columns = (*_COLUMNS, *(found[0].scores if quality else ()))
+    show(form, map(vars, found), columns, [_row(summary, quality) for summary in found])
+
+
+def _line(run: Run) -> str:
+    speed = f", {quantity(run.words_per_second)} words/s" if run.words_per_second else ""
+    return f"round {run.round + 1} {run.trainer}: {run.seconds:.1f} s{speed}"
+
+
+def _row(summary: Summary, quality: bool) -> tuple[object, ...]:
+    times = summary.speed_ratio, summary.seconds, summary.time_ratio
+    return (
+        summary.trainer,
+        None if summary.words_per_second is None else round(summary.words_per_second),
+        *(None if value is None else f"{value:.2f}" for value in times),
+        round(summary.peak_megabytes),
+        *(summary.scores.values() if quality else ()),
     )
-    rows = [
-        (
-            summary.trainer,
-            None if summary.words_per_second is None else round(summary.words_per_second),
-            *(None if value is None else f"{value:.2f}" for value in _times(summary)),
-            round(summary.peak_megabytes),
-            *(summary.scores.values() if quality else ()),
-        )
-        for summary in found
-    ]
-    print_tsv([columns, *rows]) if form is Format.TSV else print_table(columns, rows)
-
-
-def _times(summary: Summary) -> tuple[float | None, float, float | None]:
-    return summary.speed_ratio, summary.seconds, summary.time_ratio
