@@ -22,10 +22,10 @@ from w2vcli.vocab import Vocab, noise_probabilities
 from .conftest import need
 
 CUDA = ["torch, cuda"] if Path("/dev/nvidia0").exists() else []
-REFERENCES = ["reference, window", "reference, batch"]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("torch, batches of 7", "reference, batch")]
 
 
-@pytest.fixture(params=[*ENGINES, "numba, 8 lanes", "numba, 16 lanes", "torch, batches of 7", *CUDA, *REFERENCES])
+@pytest.fixture(params=[*ENGINES, "numba, 8 lanes", "numba, 16 lanes", "reference, window", *CUDA, *SLOW])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every engine, and the variants that one machine's default would leave untried."""
     name, *variant = request.param.split(", ")

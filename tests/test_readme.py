@@ -50,6 +50,7 @@ def shell(script: str, folder: Path, path: str = f"{BIN}:/usr/bin:/bin", **extra
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_pipeline_by_hand(home: Path) -> None:
     (script,) = [block for block in blocks("sh") if "w2v vocab" in block]
     output = shell(script, home)
@@ -82,6 +83,7 @@ def test_a_tokenizer_of_ones_own(home: Path) -> None:
     assert shell(command.removeprefix("$ "), home) == f"{output}\n"
 
 
+@pytest.mark.slow
 def test_the_makefile_rule(home: Path) -> None:
     (home / "Makefile").write_text(blocks("make")[0])
     (home / "news.yaml").write_text("word2vec: {epochs: 1}\n")
@@ -96,6 +98,7 @@ def test_the_makefile_rule(home: Path) -> None:
     assert "up to date" in shell("make", home)
 
 
+@pytest.mark.slow
 def test_the_crontab_line(home: Path) -> None:
     """As cron does it: five fields of time, and a command for /bin/sh with next to no environment."""
     (line,) = blocks("crontab")[0].splitlines()
@@ -119,6 +122,7 @@ def test_the_python_example(home: Path) -> None:
     assert output.rstrip().endswith(")]")
 
 
+@pytest.mark.slow
 def test_make_model_does_again_only_what_changed(home: Path) -> None:
     (home / "my.yaml").write_text("word2vec: {epochs: 1}\n")
     (home / ".venv" / "bin").unlink()

@@ -202,6 +202,7 @@ def test_hostile_words_are_words(browser: Browser, train: Train, lee: Path, w2v:
 # ---------------------------------------------------------------- several runs
 
 
+@pytest.mark.slow
 def test_a_comparison(browser: Browser, run: Path, train: Train, lee: Path, w2v: W2V) -> None:
     other = train(lee.read_text(), "cbow", "word2vec.epochs=2", "train.evaluate=SimLex-999")
     path = run.parent / "both.html"

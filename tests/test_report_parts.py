@@ -368,6 +368,7 @@ def test_settings_that_are_unknown_are_not_called_equal(lee_run: Path, tmp_path:
     ]
 
 
+@pytest.mark.slow
 def test_no_words_make_a_page_large(tmp_path: Path) -> None:
     """As many words on the map as there may be, of 300 letters of four bytes each, some of which become escapes."""
     digits = [chr(0x1F600 + number) for number in range(9)] + ["\U000e0001"]

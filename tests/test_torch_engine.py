@@ -240,6 +240,7 @@ def engine_of(limits_rates: bool = True, **train: Any) -> Any:
     return TorchEngine(Train(device="cpu", **train), limits_rates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("negative", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_large_batches_stay_sound(torch: Any, negative: int) -> None:
     """All the block at once, for long: where the sum of the gradients diverges, the loss falls and stays down."""
@@ -443,6 +444,7 @@ EIGHT = [
 ]
 
 
+@pytest.mark.slow
 @need_torch
 def test_eight_sentences(w2v: W2V, tmp_path: Path) -> None:
     """As the config says: the loss begins at (k + 1) log 2, and its mean over ten epochs falls at every epoch."""

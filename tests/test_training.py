@@ -333,6 +333,7 @@ def test_an_error_while_standard_input_is_awaited(tmp_path: Path) -> None:
         assert process.stderr.read().count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_first_run_says_once_that_it_compiles(lee: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "w2vcli", "train", str(lee), "-o", str(tmp_path / "run"), "--log-json"]
     command += ["--set", "word2vec.epochs=1", "--engine", "numba"]

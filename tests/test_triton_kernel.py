@@ -47,6 +47,7 @@ def test_agrees_with_the_reference(fused: Engine, vector_size: int, negative: in
     np.testing.assert_allclose(models[0].syn1neg, models[1].syn1neg, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_windows_and_noise_words_have_their_probabilities(fused: Engine) -> None:
     """Read off one step's changes, which with input rows of 0 for all but the context tell what was drawn.
 
@@ -70,6 +71,7 @@ def test_windows_and_noise_words_have_their_probabilities(fused: Engine) -> None
     np.testing.assert_allclose(drawn, drawn.round(), atol=0.02)
 
 
+@pytest.mark.slow
 def test_learns_and_repeats_itself(fused: Engine) -> None:
     """In the interpreter programs run in turn, so the same seed gives the same bits."""
     counts, block, _ = planted()

@@ -12,7 +12,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from w2vcli.compiled import compiled, prefetch, read_uint64, write_uint64
 from w2vcli.numbering import PADDING, Bytes
@@ -36,7 +35,7 @@ _STATE = ("used", "line_start", "sentence_tokens", "line_tokens", "pending", "wa
           "sentences", "tokens", "split", "short_sentences", "short_sentence_tokens")  # fmt: skip
 
 
-@njit
+@compiled
 def _finish(state: Any, out: Any, min_tokens: Any) -> Any:
     """End the sentence that is being written, if there is one: by a newline, or by removing it."""
     used, line_start, sentence_tokens, line_tokens = state[0], state[1], state[2], state[3]
@@ -54,7 +53,7 @@ def _finish(state: Any, out: Any, min_tokens: Any) -> Any:
     state[0], state[1], state[2], state[3], state[4], state[5] = used, used, 0, 0, 0, 0
 
 
-@njit
+@compiled
 def _add_one_by_one(state: Any, out: Any, words: Any, start: Any, length: Any) -> Any:
     """Add tokens, separated by spaces, to a sentence that gets too long: its lines are cut between them."""
     place = start
