@@ -29,6 +29,7 @@ LAYERS = [
     {"numbering"},
     {"corpus"},
     {"provenance", "vocab"},
+    {"cluster"},
     {"outputs", "projection", "queries", "resources", "text"},
     {"workers", "sources", "config", "compiled", "seal", "sentences", "spelling", "vectors"},
     {"background", "errors", "npy", "wording", "words"},
@@ -57,6 +58,7 @@ KEPT_OUT = {
     "sklearn",
     "jinja2",
     "selenium",
+    "ray",
 }
 AT_HOME = {
     "compiled": {"numba"},

@@ -16,6 +16,7 @@ import typer
 import w2vcli
 from w2vcli.cli import (
     bench,
+    cluster,
     config,
     convert,
     evaluate,
@@ -56,6 +57,7 @@ app.command()(vocab.vocab)
 app.command()(info.info)
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
+app.add_typer(cluster.app, name="cluster")
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,6 +13,12 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a setting; may be given several times."),
 ]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="ADDRESS", help="Work on a Ray cluster: HOST:PORT of its head, ray://HOST:PORT, or auto."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, an object a line.")]
 Tsv = Annotated[bool, typer.Option("--tsv", help="Print tab-separated values with a header line.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from w2vcli.cli.options import ConfigFile, Overrides, Quiet
+from w2vcli.cli.options import ClusterAddress, ConfigFile, Overrides, Quiet
 from w2vcli.cli.output import ProgressLine, note, print_json, print_table
 from w2vcli.wording import plural
 
@@ -65,6 +65,7 @@ def preprocess(
             help="Write files of about this size (500MB, 2GB; uncompressed); run again, it goes on where it was.",
         ),
     ] = None,
+    cluster: ClusterAddress = None,
     quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
 ) -> None:
@@ -100,6 +101,7 @@ def preprocess(
             phrases=phrases,
             shard_size=shard_bytes,
             on_error=on_error,
+            cluster=cluster,
             progress=_shower(line),
         )
     for warning in summary.warnings:

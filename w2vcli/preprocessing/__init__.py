@@ -9,12 +9,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from w2vcli import __version__, outputs
+from w2vcli.cluster import Cluster, connected
 from w2vcli.config import Config, Preprocess, as_config, yaml_scalar
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.documents import format_of
@@ -22,6 +23,7 @@ from w2vcli.preprocessing.phrases import Phrase, Phrases, connector_words
 from w2vcli.preprocessing.pipeline import Lines, OnError, Pipeline, Progress
 from w2vcli.preprocessing.sharding import Manifest, ShardWriter
 from w2vcli.preprocessing.writing import written
+from w2vcli.resources import usable_cores
 from w2vcli.sources import Source, expand, is_url, names, shown
 from w2vcli.text import MAX_TOKENS
 from w2vcli.wording import plural
@@ -70,6 +72,7 @@ def preprocess(
     phrases: str | Path | None = None,
     shard_size: int | None = None,
     on_error: OnError = "fail",
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Tokenise `inputs` into `output`, which appears whole or not at all.
@@ -84,6 +87,7 @@ def preprocess(
         shard_size: write shards of about so many bytes, uncompressed: `NAME-00000.txt`, … of `NAME.txt`. Each of them
             appears whole; those that are there already, of the same text and settings, are kept.
         on_error: `skip` leaves out files that cannot be read, whole, and names them in the summary.
+        cluster: the address of a Ray cluster that is to do the work; see `cluster.connected`.
         progress: called now and then with what is being done, how much of it has been done, and how much there is.
 
     Raises:
@@ -94,14 +98,23 @@ def preprocess(
     settings, output = as_config(config).preprocess, str(output)
     if not is_url(output) and output != outputs.STDOUT:
         outputs.check_folder(output)
-    job = _Job(inputs, output, settings, phrases, on_error, progress)
-    if shard_size is None:
-        with written(output, job.pipeline.workers) as sink, job.lines() as lines:
-            for _, text in lines:
-                sink.write(text)
-            job.check()
-        job.save_phrases()
-        return job.summary(started)
+    with nullcontext() if cluster is None else connected(cluster) as on:
+        job = _Job(inputs, output, settings, phrases, on_error, progress, on)
+        return (
+            _in_one_file(job, output, started) if shard_size is None else _in_shards(job, output, shard_size, started)
+        )
+
+
+def _in_one_file(job: _Job, output: str, started: float) -> Summary:
+    with written(output, usable_cores()) as sink, job.lines() as lines:
+        for _, text in lines:
+            sink.write(text)
+        job.check()
+    job.save_phrases()
+    return job.summary(started)
+
+
+def _in_shards(job: _Job, output: str, shard_size: int, started: float) -> Summary:
     manifest = Manifest(output, {**job.made_of(), "shard_size": shard_size})
     manifest.check_inputs(job.sources)
     if manifest.summary is not None:
@@ -109,7 +122,7 @@ def preprocess(
     kept = len(manifest.shards)
     manifest.begin()
     with (
-        ShardWriter(manifest, shard_size, job.pipeline.workers, job.failed) as writer,
+        ShardWriter(manifest, shard_size, usable_cores(), job.failed) as writer,
         job.lines(manifest) as lines,
     ):
         for task, text in lines:
@@ -155,7 +168,7 @@ class _Job:
 
     def __init__(
         self, inputs: Inputs, output: str, settings: Preprocess, phrases: str | Path | None, on_error: OnError,
-        progress: Progress | None,
+        progress: Progress | None, cluster: Cluster | None,
     ) -> None:  # fmt: skip
         self.sources, self._not_text = _expanded(inputs, settings)
         _refuse_overlap(self.sources, output)
@@ -165,7 +178,7 @@ class _Job:
         known = None if phrases is None else Phrases.load(phrases)
         self._known = known
         self._learned: Phrases | None = None
-        self.pipeline = Pipeline(self.sources, settings, known, on_error, progress)
+        self.pipeline = Pipeline(self.sources, settings, known, on_error, progress, cluster)
 
     def made_of(self) -> dict[str, Any]:
         """Return all that the output depends on."""

@@ -9,6 +9,7 @@ from contextlib import closing
 from itertools import groupby
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from w2vcli.cluster import Cluster
 from w2vcli.config import Preprocess
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing import phrases as phrase_learning
@@ -20,7 +21,7 @@ from w2vcli.preprocessing.tokenizing import prepare
 from w2vcli.preprocessing.writing import Deduplicator
 from w2vcli.resources import give_back_large_blocks, usable_cores
 from w2vcli.sources import Source, total_size
-from w2vcli.workers import DeadWorkerError, Task, mapped
+from w2vcli.workers import DeadWorkerError, Function, Task, mapped
 
 Progress = Callable[[str, int, int | None], None]
 OnError = Literal["fail", "skip"]
@@ -50,16 +51,19 @@ class Pipeline:
         known: phrases to join, if any.
         on_error: `skip` leaves out sources that cannot be read, whole.
         progress: called with what is being done, how much of it has been done, and how much there is, if that is known.
+        cluster: who works; if not given, processes of this machine.
     """
 
     def __init__(
         self, sources: Sequence[Source], settings: Preprocess, known: Phrases | None, on_error: OnError,
-        progress: Progress | None,
+        progress: Progress | None, cluster: Cluster | None = None,
     ) -> None:  # fmt: skip
         self.sources, self.settings = sources, settings
         self.failed: dict[int, W2VError] = {}
         """Sources that were left out, and why."""
-        self.workers = settings.workers or usable_cores()
+        self.workers = settings.workers or (usable_cores() if cluster is None else cluster.cores)
+        self._mapped = mapped if cluster is None else cluster.mapped
+        self._there = sources if cluster is None else [source.everywhere() for source in sources]
         self._known, self._on_error = known, on_error
         self._progress = progress or (lambda what, done, total: None)
         self.rules = rules_of(settings)
@@ -115,11 +119,11 @@ class Pipeline:
         give_back_large_blocks()
         prepare()  # once, before there are several processes
         plan = Plan(self.sources, self.settings)
-        reader = PartReader(self.sources, self.settings, self.rules, self._known)
+        reader = PartReader(self._there, self.settings, self.rules, self._known)
         total = total_size(self.sources)
         alone = total is not None and total <= _ALONE_BYTES
         task = -1
-        with closing(mapped(reader, _from(plan.tasks(), self._first_task), 1 if alone else self.workers)) as parts:
+        with closing(self._run(reader, _from(plan.tasks(), self._first_task), alone)) as parts:
             results = self._results(plan, parts, total)
             for done in self._whole(results) if self._on_error == "skip" else results:
                 if done.task != task:
@@ -132,6 +136,10 @@ class Pipeline:
                 self._count(source, found)
         if self.failed and len(self.failed) == len(self.sources):
             raise next(iter(self.failed.values()))
+
+    def _run(self, function: Function, tasks: Iterator[Task], alone: bool) -> Generator[Any, None, None]:
+        """Do tasks; `alone`, in this process."""
+        return mapped(function, tasks, 1) if alone else self._mapped(function, tasks, self.workers)
 
     def _results(
         self, plan: Plan, parts: Iterable[tuple[Part, Iterator[tuple[bytes, Found]]]], total: int | None
@@ -196,7 +204,7 @@ class Pipeline:
         tasks = _from(line_tasks(iter(lambda: spool.read(_BLOCK_BYTES), b"")), first)
         alone = size <= _ALONE_BYTES
         self._found.update({"tokens": -fewer, "tokens_joined": fewer})
-        with closing(mapped(_Joiner(phrases), tasks, 1 if alone else self.workers)) as parts:
+        with closing(self._run(_Joiner(phrases), tasks, alone)) as parts:
             for number, (_, results) in enumerate(parts, first):
                 self.before = self.counts()
                 for lines, (before, counts) in results:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -92,6 +92,10 @@ class Source:
     def can_seek(self) -> bool:
         """Whether `opened_at` can begin anywhere in it."""
         return Path(self.name).is_file() if self.is_local else is_url(self.name) and places.place_of(self.name).can_seek
+
+    def everywhere(self) -> Source:
+        """Return it with a name that does not depend on the folder in which a process runs."""
+        return replace(self, name=str(Path(self.name).absolute())) if self.is_local else self
 
     def stamp(self) -> tuple[str, int, int] | None:
         """Return absolute path, size and modification time in ns: if it is unchanged, so is the file. None: unknown."""
