@@ -36,6 +36,7 @@ COMMANDS = (
     "bench train",
     "bench batch",
     "bench preprocess",
+    "cluster check",
 )
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from . import readme_reference
 from .conftest import need
@@ -192,3 +193,13 @@ def test_the_reference_covers_every_command() -> None:
 def test_every_file_the_readme_names_is_there() -> None:
     for name in re.findall(r"`((?:configs|w2vcli)/[\w./-]+)`", README):
         assert (ROOT / name).exists(), name
+
+
+def test_scripts_for_clusters_are_well_formed() -> None:
+    (script,) = blocks("bash")
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    (job,) = (yaml.safe_load(block) for block in blocks("yaml") if "RayJob" in block)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert cluster["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "16"
+    assert job["spec"]["entrypoint"].startswith("w2v preprocess ")
