@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from w2vcli.cli.options import Json, Tsv
-from w2vcli.cli.output import Format, format_of, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import format_of, note, show
 from w2vcli.wording import plural
 
 if TYPE_CHECKING:
@@ -49,12 +49,7 @@ def check(
     form = format_of(as_json, as_tsv)
     with connected(address):
         found = list(nodes(storage or ()))
-    if form is Format.JSON:
-        for node in found:
-            print_json(vars(node))
-    else:
-        rows = [_row(node) for node in found]
-        print_tsv([_COLUMNS, *rows]) if form is Format.TSV else print_table(_COLUMNS, rows)
+    show(form, map(vars, found), _COLUMNS, [_row(node) for node in found])
     for node in found:
         for problem in node.problems:
             note(f"{node.host} ({node.address}): {problem}")

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from w2vcli.cli.options import IgnoreCase, Json, Model, Tsv
-from w2vcli.cli.output import Format, error_line, format_of, note, print_json, print_table, print_tsv, setting_text
+from w2vcli.cli.output import (
+    Format,
+    error_line,
+    format_of,
+    note,
+    print_json,
+    print_table,
+    print_tsv,
+    setting_text,
+    show,
+)
 from w2vcli.errors import ConfigError, UnknownWordError
 
 
@@ -68,11 +78,7 @@ def _tell_of_words(model: str, words: list[str], ignore_case: bool, form: Format
         except UnknownWordError as error:
             error_line(str(error))
             failed = error
-    if form is Format.JSON:
-        for about in found:
-            print_json(about)
-    elif found:
-        rows = [tuple(about.values()) for about in found]
-        print_tsv([tuple(found[0]), *rows]) if form is Format.TSV else print_table(tuple(found[0]), rows)
+    if found:
+        show(form, found, tuple(found[0]), [tuple(about.values()) for about in found])
     if failed:
         raise typer.Exit(failed.exit_code)

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -82,6 +82,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
         table.add_row(*map(Text, row))
     console = Console(width=None if terminal else 10_000, highlight=False)
     console.print(table)
+
+
+def show(
+    form: Format, records: Iterable[Mapping[str, Any]], columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    """Print records as JSON, or the rows that are made of them as a table or as TSV."""
+    if form is Format.JSON:
+        for record in records:
+            print_json(dict(record))
+    elif form is Format.TSV:
+        print_tsv([columns, *rows])
+    else:
+        print_table(columns, rows)
 
 
 def _plain(value: Any) -> str:

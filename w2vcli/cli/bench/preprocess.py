@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from w2vcli.cli.bench.results import Output, Plot, check_files, collected, show
+from w2vcli.cli.bench.results import Output, Plot, check_files, collected
 from w2vcli.cli.options import ConfigFile, Json, Overrides, Quiet, Tsv
-from w2vcli.cli.output import format_of
+from w2vcli.cli.output import format_of, show
 
 if TYPE_CHECKING:
     from w2vcli.bench.preprocessing import Summary

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from w2vcli.cli.output import Format, note, print_json, print_table, print_tsv
+from w2vcli.cli.output import note
 
 Measured = TypeVar("Measured")
 
@@ -54,16 +54,3 @@ def collected(
         if not quiet:
             note(line(one))
     return found
-
-
-def show(
-    form: Format, records: Iterable[Mapping[str, Any]], columns: Sequence[str], rows: Sequence[Sequence[object]]
-) -> None:
-    """Print records as JSON, or the rows that are made of them as a table or as TSV."""
-    if form is Format.JSON:
-        for record in records:
-            print_json(dict(record))
-    elif form is Format.TSV:
-        print_tsv([columns, *rows])
-    else:
-        print_table(columns, rows)
