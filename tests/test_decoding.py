@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2vcli.errors import W2VError
-from w2vcli.preprocessing.decoding import Decoder, may_be_cut
+from w2vcli.preprocessing.decoding import Decoder, may_be_cut, with_newlines
 
 ENCODINGS = [
     *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"),
@@ -85,6 +85,12 @@ def test_a_mark_after_a_short_first_piece_is_kept() -> None:
 
 def test_a_mark_within_a_source_is_kept() -> None:
     assert decoded([f"{MARK}a".encode()], "utf-8", start=5).decode() == f"{MARK}a"
+
+
+@given(st.binary(max_size=30).map(lambda data: data.replace(b"z", b"\r\n")), CUTS)
+def test_newlines(data: bytes, cuts: list[int]) -> None:
+    expected = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    assert b"".join(with_newlines(cut(data, cuts))) == expected
 
 
 # ---------------------------------------------------------------- bad bytes

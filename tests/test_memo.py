@@ -79,6 +79,7 @@ def test_what_stands_before_words() -> None:
         Rules(tokenizer="ascii"),
         Rules(urls="drop"),
         Rules(emails="placeholder"),
+        Rules(tokenizer="ascii", urls="drop", emails="drop"),
         Rules(digits="zero"),
         Rules(min_length=2),
     ],
@@ -86,4 +87,19 @@ def test_what_stands_before_words() -> None:
 )
 def test_all_short_chunks(rules: Rules) -> None:
     check(["".join(characters) for characters in product("aB1'-_.@/", repeat=4)], rules)
-    check(["www.a.de/b?c", "http://a.b", "a.b@cd.ef", "x@y", "it's-well", "rock'-n'-roll'", "end--Then", "a/b"], rules)
+    odd = [
+        "http://192.168.0.1:8080/",
+        "12345@163.com",
+        "file:///",
+        "http:///",
+        "www./",
+        "WWW.1",
+        "w.1",
+        "//",
+        "@",
+        "a.w.",
+    ]
+    check(
+        [*odd, "www.a.de/b?c", "http://a.b", "a.b@cd.ef", "x@y", "it's-well", "rock'-n'-roll'", "end--Then", "a/b"],
+        rules,
+    )

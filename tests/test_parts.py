@@ -47,3 +47,10 @@ def test_tasks_of_fed_text_are_all_of_it_cut_where_units_begin(text: bytes, size
     for own in found[:-1]:
         place += len(own)
         assert place == len(text) or finder(text, place) == place
+
+
+def test_fed_text_is_cut_near_its_end_where_a_long_line_follows() -> None:
+    """Not at its first line end, which would read it again for every line."""
+    pieces = [b"a b c\n" * 50_000, *[b"x" * 1_000_000] * 5, b"\n"]
+    sizes = [sum(map(len, task.pieces)) for task in parts.line_tasks(iter(pieces))]
+    assert sizes == [300_000, 5_000_001, 0]

@@ -6,6 +6,7 @@ import random
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -545,3 +546,26 @@ def test_memory_grows_neither_with_a_file_nor_with_a_line(tmp_path: Path, piece:
     _, peak, _, _ = timed([*command, "--set", f"preprocess.workers={workers}"])
     assert peak < 300e6
     (tmp_path / "large.txt").unlink()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "field", "records"),
+    [
+        ("a.tsv", "1", ["one two\tx", "three four\ty"]),
+        ("a.csv", "t", ["t,n", "one two,x", '"three four",y']),
+        ("a.jsonl", "text", ['{"text": "one two"}', '{"text": "three four"}']),
+        ("a.txt", "text", ["one two", "three four"]),
+    ],
+)
+def test_lines_of_records_may_end_in_any_way(
+    name: str, field: str, records: list[str], end: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes("".join(record + end for record in records).encode())
+    preprocess(tmp_path / name, tmp_path / "out.txt", {"preprocess": {"field": field}})
+    assert (tmp_path / "out.txt").read_text() == "one two\nthree four\n"
+    with gzip.open(tmp_path / f"{name}.gz", "wb") as stream:
+        stream.write((tmp_path / name).read_bytes())
+    with mock.patch.multiple(parts, WHOLE_BYTES=1):  # so that it is fed
+        preprocess(tmp_path / f"{name}.gz", tmp_path / "out.txt", {"preprocess": {"field": field}})
+    assert (tmp_path / "out.txt").read_text() == "one two\nthree four\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -15,6 +16,7 @@ from w2vcli.text import (
     LineCounts,
     Rules,
     Unit,
+    _marks,
     ascii_tokens,
     chunks_of,
     cut_long,
@@ -523,3 +525,13 @@ def test_sentences_neither_lose_nor_make_tokens(text: str, unit: Unit, split: bo
     assert all(found)
     for token in spaced:
         assert token == "".join(token.split())  # what is joined by spaces can be split by them
+
+
+def test_all_marks_of_unicode_are_known() -> None:
+    """Also those of a later version of it than today's."""
+    every = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("M")]
+    assert len(every) > 2000
+    assert re.fullmatch(f"[{_marks()}]+", "".join(map(chr, every)))
+    assert not re.search(
+        f"[{_marks()}]", "".join(map(chr, sorted(set(range(0x20000)) - {*every, *range(0xD800, 0xE000)})))
+    )

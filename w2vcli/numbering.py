@@ -344,7 +344,7 @@ class Workspace:
         The result holds until the workspace is used for another chunk.
 
         Args:
-            chunk: uint8 (n,), cut at white space, but not between "\\r" and "\\n"; it ends in PADDING.
+            chunk: uint8 (n,), cut at white space; it ends in PADDING. Cut between "\\r" and "\\n", these are two lines.
         """
         if len(self._numbers) <= len(chunk) // 2:
             self._numbers = np.empty(len(chunk) // 2 + 1, dtype=np.int32)

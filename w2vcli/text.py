@@ -175,8 +175,8 @@ class Plain(NamedTuple):
     """Characters, and what becomes of each. Those that stand together are a token."""
     joiners: str
     """Characters of which one may stand between two letters of a token."""
-    is_several: bool
-    """Whether that holds for chunks of several tokens; otherwise they may be an address."""
+    has_addresses: bool
+    """Whether that does not hold for what may be a URL or an e-mail address: with @, / or `www.` in it."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Rules:
         words = self.tokenizer == "unicode"
         characters = string.ascii_letters + (string.digits if words else "")
         letters = {character: self._folded(character) for character in characters}
-        return Plain(letters, "'-" if words else "", self.urls == self.emails == "keep")
+        return Plain(letters, "'-" if words else "", self.urls != "keep" or self.emails != "keep")
 
     def tokens(self, chunk: str) -> list[str]:
         """Return the tokens of a chunk.
@@ -386,7 +386,7 @@ def sentences_of(
     """Return the sentences of a text, 1 to MAX_TOKENS tokens each: the definition of what `w2v preprocess` does.
 
     Args:
-        text: with `\\n` at the end of its lines.
+        text: lines end with a line feed, a carriage return or both.
         rules: what becomes of its chunks.
         unit: what no sentence crosses. A byte-order mark ends any unit.
         split: whether to look for sentence ends inside a unit.

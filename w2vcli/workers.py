@@ -126,8 +126,8 @@ def _serve(
         while shared - taken == len(blocks):
             receive()
         blocks[shared % len(blocks)][: len(data)] = data
-        shared += 1
         send(_SHARED_RESULT, (len(data), says))
+        shared += 1
 
     def pieces() -> Iterator[Any]:
         while True:
@@ -312,13 +312,15 @@ class _Pool:
         pieces = iter(task.pieces)
         is_abandoned = False
         try:
-            worker.send(_TASK, task.says)
+            if not self._sent(worker, _TASK, task.says, slot):
+                return True
             while True:
                 kind, result = worker.receive()
                 if kind == _WANTS_PIECE:
                     kind, piece = self._next_piece(pieces, slot)
-                    is_abandoned = kind == _ERROR
-                    worker.send(kind, piece)
+                    is_abandoned = kind == _ERROR or not self._sent(worker, kind, piece, slot)
+                    if is_abandoned:
+                        worker.send(_ERROR, None)
                     continue
                 if not is_abandoned:
                     self._put(slot, kind, result)
@@ -327,9 +329,18 @@ class _Pool:
         except (EOFError, OSError):
             if not self._is_closed:
                 self._put(slot, _ERROR, worker.death())
-        except Exception as error:  # what cannot be pickled
-            self._put(slot, _ERROR, error)
         return False
+
+    def _sent(self, worker: _Worker, kind: int, item: Any, slot: _Slot) -> bool:
+        """Return whether something was sent: what cannot be pickled is not, and the slot is told."""
+        try:
+            worker.send(kind, item)
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            self._put(slot, _ERROR, error)
+            return False
+        return True
 
     def _next_piece(self, pieces: Iterator[Any], slot: _Slot) -> tuple[int, Any]:
         """Return what is to be sent to the worker that wants a piece; if it cannot be had, the slot is told why."""

@@ -107,6 +107,20 @@ def _counted(pieces: Iterable[bytes], counts: Counter[str]) -> Iterator[bytes]:
     yield b""
 
 
+def with_newlines(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield text with a newline for whatever ends its lines."""
+    held = b""
+    for text in texts:
+        text = held + text
+        held = b"\r" if text.endswith(b"\r") else b""
+        text = text[: len(text) - len(held)]
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield text
+    if held:
+        yield b"\n"
+
+
 def _without_mark(texts: Iterator[bytes]) -> Iterator[bytes]:
     """Leave out a byte-order mark at the beginning of text that is cut between characters."""
     for text in texts:

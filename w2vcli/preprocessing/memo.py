@@ -31,6 +31,8 @@ SEVERAL = -1
 
 _MOST_CHUNKS, _MOST_BYTES = 400_000, 1 << 24  # above them all is forgotten
 _NEWLINE, _SPACE = 10, 32
+_DOT, _SLASH, _AT, _W = map(ord, "./@w")
+_OTHERS_BYTES = 1 << 16  # of chunks that are not plain, looked at together: they become objects
 
 # ---------------------------------------------------------------- ASCII
 
@@ -72,6 +74,7 @@ def _ascii() -> _Ascii:
         kinds[list(characters.encode())] = kind
     is_quote = np.zeros(256, dtype=np.bool_)
     is_quote[list(sentences.ASCII_QUOTATION_MARKS.encode())] = True
+    assert len(sentences.ASCII_TAIL) < 16, "a mark takes four bits"
     marks[list(sentences.ASCII_TAIL.encode())] = range(1, len(sentences.ASCII_TAIL) + 1)
     tails = np.full(16**_LONGEST_TAIL, _UNDECIDED, dtype=np.uint8)
     tails[0] = End.NONE
@@ -101,14 +104,18 @@ def _of_three(letters: str) -> int:
 
 
 @njit(inline="always")
-def _copy_tokens(pool: Any, begin: Any, end: Any, letters: Any, words: Any, used: Any) -> Any:
+def _copy_tokens(pool: Any, begin: Any, end: Any, letters: Any, addresses: Any, words: Any, used: Any) -> Any:
     """Write the tokens of a chunk to `words`, a space between them; return where they end, and their number.
 
     letters: uint8 (256,): what becomes of the bytes of tokens; 0: no part of any; _JOINER: of one between two others.
-    The number is -1 where the chunk is not ASCII.
+    The number is -1 where the chunk is not ASCII, or may be an address and `addresses` matter.
     """
     tokens, was_letter, place = 0, False, begin
     while place < end and pool[place] < 128:
+        if addresses:
+            byte = pool[place]
+            if byte in (_AT, _SLASH) or (byte == _DOT and place > begin and (pool[place - 1] | 32) == _W):
+                break
         letter = letters[pool[place]]
         if letter == _JOINER:  # what follows the last byte is a newline
             letter = pool[place] if was_letter and letters[pool[place + 1]] > _JOINER else 0
@@ -178,13 +185,13 @@ def _end_kind(pool: Any, begin: Any, end: Any, known: Any) -> Any:
 
 @compiled
 def _learn_plain(
-    pool: Any, starts: Any, lengths: Any, first: Any, longest: Any, letters: Any, several: Any, known: Any, rows: Any,
+    pool: Any, starts: Any, lengths: Any, first: Any, longest: Any, letters: Any, addresses: Any, known: Any, rows: Any,
     words: Any, used: Any, others: Any, unclear: Any,
 ) -> Any:  # fmt: skip
     """Add the chunks from number `first` on that are plain.
 
     pool, starts, lengths: the chunks. longest: bytes; longer ones are among the others. letters: see `_copy_tokens`.
-    several: whether chunks of more than one token are plain. known: see `_Ascii`. rows, words: see `Memo`; of the words
+    addresses: see there too. known: see `_Ascii`. rows, words: see `Memo`; of the words
     `used` bytes are taken. others: gets the numbers of the other chunks. unclear: gets those of chunks whose kinds of
     start and end have to be worked out otherwise.
     Returns the new `used`, and how many others and unclear ones there are.
@@ -195,8 +202,8 @@ def _learn_plain(
         end = begin + lengths[number]
         out, tokens = used, -1
         if lengths[number] <= longest:
-            out, tokens = _copy_tokens(pool, begin, end, letters, words, used)
-        if tokens < 0 or (tokens > 1 and not several):
+            out, tokens = _copy_tokens(pool, begin, end, letters, addresses, words, used)
+        if tokens < 0:
             others[n_others] = number
             n_others += 1
             continue
@@ -239,7 +246,7 @@ class Memo:
         self._rules, self._longest = rules, longest
         self._letters = np.zeros(256, dtype=np.uint8)
         plain = rules.plain()
-        self._several = plain is not None and plain.is_several
+        self._addresses = plain is not None and plain.has_addresses
         if plain is None:
             self._longest_plain = 0
         else:
@@ -266,7 +273,7 @@ class Memo:
             text: see `Workspace.number_more`.
             counts: what is dropped or replaced in it is added to them.
         """
-        if self._known > _MOST_CHUNKS or max(self._used, self._seen) > _MOST_BYTES:
+        if self._known + self._extra > _MOST_CHUNKS or max(self._used, self._seen) > _MOST_BYTES:
             self._forget()
         numbered = self._workspace.number_more(text)
         if len(numbered.distinct.starts) > self._known:
@@ -291,14 +298,16 @@ class Memo:
         self._make_room(letters=int(starts[-1] + lengths[-1] - starts[known]))
         others, unclear = np.empty(new, dtype=np.int64), np.empty(new, dtype=np.int64)
         self._used, n_others, n_unclear = _learn_plain(
-            pool, starts, lengths, known, self._longest_plain, self._letters, self._several, _ascii(), self.rows,
+            pool, starts, lengths, known, self._longest_plain, self._letters, self._addresses, _ascii(), self.rows,
             self.words, self._used, others, unclear,
         )  # fmt: skip
         if n_unclear:
             chunks = _chunks(pool, starts, lengths, unclear[:n_unclear])
             self.rows[unclear[:n_unclear], 3] = _kinds(chunks.split("\n"))
-        if n_others:
-            self._learn_others(_chunks(pool, starts, lengths, others[:n_others]), others[:n_others])
+        ends = np.cumsum(lengths[others[:n_others]] + 1)
+        cuts = np.flatnonzero(np.diff(ends // _OTHERS_BYTES)) + 1
+        for some in np.split(others[:n_others], cuts) if n_others else ():
+            self._learn_others(_chunks(pool, starts, lengths, some), some)
 
     def _learn_others(self, chunks: str, numbers: NDArray[np.int64]) -> None:
         """Add chunks, a line each, as the rules say."""

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from w2vcli.config import Preprocess
 from w2vcli.errors import W2VError
-from w2vcli.preprocessing.decoding import Decoder, may_be_cut
+from w2vcli.preprocessing.decoding import Decoder, may_be_cut, with_newlines
 from w2vcli.preprocessing.documents import ParquetReader, format_of, reader
 from w2vcli.sources import STDIN, Source, bytes_read, check_text, encoding_of, look, opened, shown, translated
 from w2vcli.text import Unit
@@ -118,7 +118,8 @@ class Plan:
             if kind == "text":
                 yield from _text_tasks(part, pieces, boundary_finder(self.settings.unit))
             else:
-                for batch in reader(kind, self.settings.field).batches(pieces, FED_BYTES, name=shown(source.name)):
+                records = reader(kind, self.settings.field)
+                for batch in records.batches(with_newlines(pieces), FED_BYTES, name=shown(source.name)):
                     yield Task(part, (batch,))
 
     @contextmanager
@@ -272,11 +273,27 @@ def _text_tasks(part: Part | None, pieces: Iterator[bytes], finder: Finder) -> I
             yield Task(part, (b"".join(gathered),))
             return
         text = b"".join(gathered)
-        found = finder(text, max(len(text) - _PIECE_BYTES, 1))
-        if found < 0:
-            found = finder(text, 1)
+        found = _late_place(text, finder)
         if found < 0:
             yield Task(part, open_end(text), is_open=True)
         else:
             rest = text[found:]
             yield Task(part, (text[:found],))
+
+
+def _late_place(text: bytes, finder: Finder) -> int:
+    """Return a place late in a text where a unit begins, or -1 where none does after its beginning.
+
+    The last one, unless there are some in the last _PIECE_BYTES: where a unit without an end follows, what is cut off
+    is not to be read again and again.
+    """
+    place = max(len(text) - _PIECE_BYTES, 1)
+    found = finder(text, place)
+    if found >= 0 or place == 1:
+        return found
+    found, end = finder(text, 1), place
+    while 0 <= found < end - 1:  # from `end` on there is none
+        middle = (found + end + 1) // 2
+        later = finder(text, middle)
+        found, end = (later, end) if later >= 0 else (found, middle)
+    return found

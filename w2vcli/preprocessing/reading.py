@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from w2vcli.config import Preprocess
 from w2vcli.errors import W2VError
+from w2vcli.preprocessing.decoding import with_newlines
 from w2vcli.preprocessing.documents import Batch, ParquetReader, format_of, reader
 from w2vcli.preprocessing.parts import Part, boundary_finder, decoder, offset_for, range_of, read_whole
 from w2vcli.preprocessing.phrases import Phrases
@@ -102,7 +103,7 @@ class PartReader:
     ) -> Iterator[bytes]:
         if kind == "text":
             return text
-        batches = reader(kind, self._settings.field).batches(text, _BATCH_BYTES, name=shown(source.name))
+        batches = reader(kind, self._settings.field).batches(with_newlines(text), _BATCH_BYTES, name=shown(source.name))
         return self._documents(kind, source, batches, counts, start)
 
     def _rows(self, part: Part, source: Source) -> Iterator[Batch]:

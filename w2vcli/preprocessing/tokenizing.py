@@ -31,26 +31,47 @@ _NEWLINE, _SPACE = 10, 32
 _AHEAD = 8  # chunks whose tokens are fetched meanwhile
 _LINE, _PARAGRAPH, _DOCUMENT = 0, 1, 2
 _UNITS: dict[Unit, int] = {"line": _LINE, "paragraph": _PARAGRAPH, "document": _DOCUMENT}
-_STATE = ("used", "line_start", "sentence_tokens", "line_tokens", "pending", "was_cut", "line_chunks",
-          "sentences", "tokens", "split", "short_sentences", "short_sentence_tokens")  # fmt: skip
+# what is between two texts, and counted: places in an array
+_STATE = 12
+_USED, _LINE_START, _SENTENCE_TOKENS, _LINE_TOKENS, _PENDING, _WAS_CUT, _LINE_CHUNKS = range(7)
+_SENTENCES, _TOKENS, _SPLIT, _SHORT_SENTENCES, _SHORT_SENTENCE_TOKENS = range(7, _STATE)
+_COUNTED = {
+    "sentences": _SENTENCES,
+    "tokens": _TOKENS,
+    "split": _SPLIT,
+    "short_sentences": _SHORT_SENTENCES,
+    "short_sentence_tokens": _SHORT_SENTENCE_TOKENS,
+}
 
 
 @compiled
 def _finish(state: Any, out: Any, min_tokens: Any) -> Any:
     """End the sentence that is being written, if there is one: by a newline, or by removing it."""
-    used, line_start, sentence_tokens, line_tokens = state[0], state[1], state[2], state[3]
+    used, line_start, sentence_tokens, line_tokens = (
+        state[_USED],
+        state[_LINE_START],
+        state[_SENTENCE_TOKENS],
+        state[_LINE_TOKENS],
+    )
     if sentence_tokens:
-        if sentence_tokens < min_tokens and not state[5]:
-            state[10] += 1
-            state[11] += sentence_tokens
+        if sentence_tokens < min_tokens and not state[_WAS_CUT]:
+            state[_SHORT_SENTENCES] += 1
+            state[_SHORT_SENTENCE_TOKENS] += sentence_tokens
             used = line_start
         elif line_tokens:
             out[used] = _NEWLINE
             used += 1
-            state[7] += 1
-            state[8] += line_tokens
-        state[9] += state[5]
-    state[0], state[1], state[2], state[3], state[4], state[5] = used, used, 0, 0, 0, 0
+            state[_SENTENCES] += 1
+            state[_TOKENS] += line_tokens
+        state[_SPLIT] += state[_WAS_CUT]
+    state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS], state[_PENDING], state[_WAS_CUT] = (
+        used,
+        used,
+        0,
+        0,
+        0,
+        0,
+    )
 
 
 @compiled
@@ -61,20 +82,23 @@ def _add_one_by_one(state: Any, out: Any, words: Any, start: Any, length: Any) -
         end = place
         while end < start + length and words[end] != _SPACE:
             end += 1
-        if state[3] and (state[3] == MAX_TOKENS or state[0] - state[1] + end - place + 2 > MAX_SENTENCE_BYTES):
-            out[state[0]] = _NEWLINE
-            state[0] += 1
-            state[7] += 1
-            state[8] += state[3]
-            state[1], state[3], state[5] = state[0], 0, 1
-        if state[3]:
-            out[state[0]] = _SPACE
-            state[0] += 1
+        if state[_LINE_TOKENS] and (
+            state[_LINE_TOKENS] == MAX_TOKENS
+            or state[_USED] - state[_LINE_START] + end - place + 2 > MAX_SENTENCE_BYTES
+        ):
+            out[state[_USED]] = _NEWLINE
+            state[_USED] += 1
+            state[_SENTENCES] += 1
+            state[_TOKENS] += state[_LINE_TOKENS]
+            state[_LINE_START], state[_LINE_TOKENS], state[_WAS_CUT] = state[_USED], 0, 1
+        if state[_LINE_TOKENS]:
+            out[state[_USED]] = _SPACE
+            state[_USED] += 1
         for offset in range(end - place):
-            out[state[0] + offset] = words[place + offset]
-        state[0] += end - place
-        state[2] += 1
-        state[3] += 1
+            out[state[_USED] + offset] = words[place + offset]
+        state[_USED] += end - place
+        state[_SENTENCE_TOKENS] += 1
+        state[_LINE_TOKENS] += 1
         place = end + 1
 
 
@@ -88,14 +112,20 @@ def _write(
     numbers: of the chunks, in their order. lengths: the chunks of each line that ends.
     rows, places, words: see `Memo`.
     ends: (kinds of end, kinds of start), whether a sentence ends between them.
-    state: as in _STATE, from the text before and for the text after.
+    state: see _STATE; from the text before and for the text after.
     """
     chunk, to, source = 0, out.ctypes.data, words.ctypes.data
-    used, line_start, sentence_tokens, line_tokens, pending = state[0], state[1], state[2], state[3], state[4]
+    used, line_start, sentence_tokens, line_tokens, pending = (
+        state[_USED],
+        state[_LINE_START],
+        state[_SENTENCE_TOKENS],
+        state[_LINE_TOKENS],
+        state[_PENDING],
+    )
     for line in range(len(lengths) + 1):
         is_rest = line == len(lengths)
         line_end = len(numbers) if is_rest else chunk + lengths[line]
-        state[6] += line_end - chunk
+        state[_LINE_CHUNKS] += line_end - chunk
         while chunk < line_end:
             if chunk + _AHEAD < len(numbers):
                 prefetch(source + rows[numbers[chunk + _AHEAD], 0])
@@ -112,15 +142,35 @@ def _write(
                 # where the chunk before may end a sentence, this one decides
                 if start_kind == BREAK or (pending and start_kind):
                     if start_kind == BREAK or ends[pending, start_kind]:
-                        state[0], state[1], state[2], state[3] = used, line_start, sentence_tokens, line_tokens
+                        state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
+                            used,
+                            line_start,
+                            sentence_tokens,
+                            line_tokens,
+                        )
                         _finish(state, out, min_tokens)
-                        used, line_start, sentence_tokens, line_tokens = state[0], state[1], state[2], state[3]
+                        used, line_start, sentence_tokens, line_tokens = (
+                            state[_USED],
+                            state[_LINE_START],
+                            state[_SENTENCE_TOKENS],
+                            state[_LINE_TOKENS],
+                        )
                     pending = 0
                 # its tokens join the sentence
                 if line_tokens + count > MAX_TOKENS or used - line_start + length + 2 > MAX_SENTENCE_BYTES:
-                    state[0], state[1], state[2], state[3] = used, line_start, sentence_tokens, line_tokens
+                    state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
+                        used,
+                        line_start,
+                        sentence_tokens,
+                        line_tokens,
+                    )
                     _add_one_by_one(state, out, words, start, length)
-                    used, line_start, sentence_tokens, line_tokens = state[0], state[1], state[2], state[3]
+                    used, line_start, sentence_tokens, line_tokens = (
+                        state[_USED],
+                        state[_LINE_START],
+                        state[_SENTENCE_TOKENS],
+                        state[_LINE_TOKENS],
+                    )
                 elif count:
                     if line_tokens:
                         out[used] = _SPACE
@@ -136,12 +186,29 @@ def _write(
                     pending = end_kind
         # the line's end may be the unit's
         if not is_rest:
-            if unit == _LINE or (unit == _PARAGRAPH and state[6] == 0):
-                state[0], state[1], state[2], state[3] = used, line_start, sentence_tokens, line_tokens
+            if unit == _LINE or (unit == _PARAGRAPH and state[_LINE_CHUNKS] == 0):
+                state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
+                    used,
+                    line_start,
+                    sentence_tokens,
+                    line_tokens,
+                )
                 _finish(state, out, min_tokens)
-                used, line_start, sentence_tokens, line_tokens, pending = state[0], state[1], state[2], state[3], 0
-            state[6] = 0
-    state[0], state[1], state[2], state[3], state[4] = used, line_start, sentence_tokens, line_tokens, pending
+                used, line_start, sentence_tokens, line_tokens, pending = (
+                    state[_USED],
+                    state[_LINE_START],
+                    state[_SENTENCE_TOKENS],
+                    state[_LINE_TOKENS],
+                    0,
+                )
+            state[_LINE_CHUNKS] = 0
+    state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS], state[_PENDING] = (
+        used,
+        line_start,
+        sentence_tokens,
+        line_tokens,
+        pending,
+    )
 
 
 # ---------------------------------------------------------------- text
@@ -170,7 +237,7 @@ class SentenceReader:
         self._ends = np.array(ENDS, dtype=np.bool_)
         self._text = bytearray(max(piece_bytes, longest + 4) + len(PADDING))
         self._held = 0  # bytes of the text that is at hand
-        self._state = np.zeros(len(_STATE), dtype=np.int64)
+        self._state = np.zeros(_STATE, dtype=np.int64)
         self._out: Bytes = np.empty(1 << 20, dtype=np.uint8)
         self._is_at_line_start = True
 
@@ -197,7 +264,7 @@ class SentenceReader:
         self.counts["lines"] += not self._is_at_line_start
         lines = [self._written(self._held)]
         _finish(self._state, self._room(1), self._min_tokens)
-        self._state[6] = 0
+        self._state[_LINE_CHUNKS] = 0
         self._is_at_line_start = True
         lines.append(self._flushed())
         return b"".join(lines)
@@ -244,7 +311,7 @@ class SentenceReader:
 
     def _room(self, size: int) -> Bytes:
         """Return the output, with room for `size` bytes more."""
-        used, size = int(self._state[0]), size + len(PADDING)
+        used, size = int(self._state[_USED]), size + len(PADDING)
         if used + size > len(self._out):
             self._out = grown(self._out, 2 * (used + size))
         return self._out
@@ -255,7 +322,7 @@ class SentenceReader:
         lines = self._out[:start].tobytes()
         self._out[: used - start] = self._out[start:used]
         self._state[:2] = used - start, 0
-        for place, what in enumerate(_STATE[7:], 7):
+        for what, place in _COUNTED.items():
             self.counts[what] += int(self._state[place])
             self._state[place] = 0
         return lines
