@@ -528,26 +528,6 @@ def test_phrases_need_a_place(tmp_path: Path) -> None:
         preprocess(tmp_path / "a.txt", "-", {"preprocess": {"phrases": PHRASES}})
 
 
-# ---------------------------------------------------------------- memory
-
-SENTENCE = b"It was the best of times, it was the worst of times; nobody could tell. "
-LARGE = 2_000_000_000
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("piece", [SENTENCE * 13_000 + b"\n", SENTENCE * 14_000, b"a" * 1_000_000])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_memory_grows_neither_with_a_file_nor_with_a_line(tmp_path: Path, piece: bytes, workers: int) -> None:
-    """Two gigabytes of lines, of one line, and of one word."""
-    with (tmp_path / "large.txt").open("wb") as file:
-        for _ in range(LARGE // len(piece)):
-            file.write(piece)
-    command = [sys.executable, "-m", "w2vcli", "preprocess", str(tmp_path / "large.txt"), "-q", "-o", "/dev/null"]
-    _, peak, _, _ = timed([*command, "--set", f"preprocess.workers={workers}"])
-    assert peak < 300e6
-    (tmp_path / "large.txt").unlink()
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=repr)
 @pytest.mark.parametrize(
     ("name", "field", "records"),
@@ -569,3 +549,36 @@ def test_lines_of_records_may_end_in_any_way(
     with mock.patch.multiple(parts, WHOLE_BYTES=1):  # so that it is fed
         preprocess(tmp_path / f"{name}.gz", tmp_path / "out.txt", {"preprocess": {"field": field}})
     assert (tmp_path / "out.txt").read_text() == "one two\nthree four\n"
+
+
+# ---------------------------------------------------------------- memory
+
+SENTENCE = b"It was the best of times, it was the worst of times; nobody could tell. "
+LARGE = 2_000_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", [SENTENCE * 13_000 + b"\n", SENTENCE * 14_000, b"a" * 1_000_000])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_grows_neither_with_a_file_nor_with_a_line(tmp_path: Path, piece: bytes, workers: int) -> None:
+    """Two gigabytes of lines, of one line, and of one word."""
+    with (tmp_path / "large.txt").open("wb") as file:
+        for _ in range(LARGE // len(piece)):
+            file.write(piece)
+    command = [sys.executable, "-m", "w2vcli", "preprocess", str(tmp_path / "large.txt"), "-q", "-o", "/dev/null"]
+    _, peak, _, _ = timed([*command, "--set", f"preprocess.workers={workers}"])
+    assert peak < 300e6
+    (tmp_path / "large.txt").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("letters", "length", "joint"), [("абвгдежзийклмнопрстуфхцчшщ", 3, ""), ("abcdefgh", 20, "؟")])
+def test_memory_does_not_grow_with_the_number_of_words(tmp_path: Path, letters: str, length: int, joint: str) -> None:
+    """Many short ones, and many that are cut into pieces."""
+    chance = random.Random(1)
+    with (tmp_path / "many.txt").open("w", encoding="utf-8") as file:
+        for _ in range(16_000_000 // (3 * length)):
+            file.write(joint.join(chance.choices(letters, k=length)) + " ")
+    command = [sys.executable, "-m", "w2vcli", "preprocess", str(tmp_path / "many.txt"), "-q", "-o", "/dev/null"]
+    _, peak, _, _ = timed([*command, "--set", "preprocess.workers=1"])
+    assert peak < 300e6
