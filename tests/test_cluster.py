@@ -83,6 +83,7 @@ def texts(tmp_path: Path) -> list[str]:
     return [str(path) for path in sorted(folder.iterdir())]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_the_same_bytes_as_here(real: Any, texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

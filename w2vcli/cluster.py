@@ -27,6 +27,7 @@ from w2vcli.errors import ConfigError, W2VError
 from w2vcli.workers import DeadWorkerError, Function, Result, Task
 
 _RETRIES = 8  # of a task whose process or node is lost
+_RESULTS_AHEAD = 16  # of a task that wait to be asked for
 _AHEAD = 2  # tasks a core that may be begun before the first of them is asked for
 _KNOCK = 5.0  # seconds that somebody has to answer
 _PATIENCE = 20.0  # seconds between two looks at whether any node is left
@@ -106,7 +107,13 @@ class Cluster:
         import ray
 
         key, shared = uuid4().hex, ray.put((__version__, function))
-        remote = ray.remote(_results).options(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")
+        remote = ray.remote(_results).options(
+            num_cpus=1,
+            num_returns="streaming",
+            max_retries=_RETRIES,
+            scheduling_strategy="SPREAD",
+            _generator_backpressure_num_objects=_RESULTS_AHEAD,
+        )
         begun: deque[tuple[Any, Any]] = deque()
         for task in tasks:
             if task.is_open:
@@ -121,35 +128,44 @@ class Cluster:
             yield self._next(begun)
 
     def _next(self, begun: deque[tuple[Any, Any]]) -> tuple[Any, Iterator[Result]]:
-        says, reference = begun.popleft()
-        return says, self._results(reference)
+        says, references = begun.popleft()
+        return says, self._results(references)
 
-    def _results(self, reference: Any) -> Iterator[Result]:
+    def _results(self, references: Any) -> Iterator[Result]:
+        while (found := self._one(references)) is not None:
+            result, error = found
+            if error is not None:
+                raise error
+            yield result
+
+    def _one(self, references: Any) -> tuple[Result, Exception | None] | None:
+        """Return the next of what `_results` yields on a node, or None at its end."""
         import ray
 
-        while not ray.wait([reference], timeout=_PATIENCE)[0]:
-            if not any(node["Resources"].get("CPU") for node in _nodes()):
-                raise DeadWorkerError(
-                    f"--cluster {self.address}: no node is left", "start it again, and run this again"
-                )
         try:
-            results, error = ray.get(reference)
+            while not ray.wait([references], timeout=_PATIENCE)[0]:
+                if not any(node["Resources"].get("CPU") for node in _nodes()):
+                    raise DeadWorkerError(
+                        f"--cluster {self.address}: no node is left", "start some, and run this again"
+                    )
+            reference = next(references, None)
+            found: tuple[Result, Exception | None] | None = None if reference is None else ray.get(reference)
+            return found
         except ray.exceptions.RayError as failure:
             raise DeadWorkerError(
                 f"--cluster {self.address}: a task was begun {1 + _RETRIES} times: {_reason(failure)}",
                 "w2v cluster check says what its nodes have; is their memory full?",
             ) from failure
-        yield from results
-        if error is not None:
-            raise error
 
 
 _functions: dict[str, Function] = {}
 """What this process of a node has been asked to do; it remembers what it has learned from one task to the next."""
 
 
-def _results(key: str, shared: Sequence[Any], says: Any, *pieces: Any) -> tuple[list[Result], Exception | None]:
-    """Return what a task gives, and the error that it ends with, if any; runs on a node."""
+def _results(
+    key: str, shared: Sequence[Any], says: Any, *pieces: Any
+) -> Iterator[tuple[Result | None, Exception | None]]:
+    """Yield what a task gives, and last the error that it ends with, if any; runs on a node."""
     if key not in _functions:
         import ray
 
@@ -158,17 +174,17 @@ def _results(key: str, shared: Sequence[Any], says: Any, *pieces: Any) -> tuple[
         give_back_large_blocks()
         its_version, function = ray.get(shared[0])
         if its_version != __version__:
-            return [], W2VError(f"{_here()} has w2vcli {__version__}, and not {its_version}", "install the same there")
+            yield None, W2VError(f"{_here()} has w2vcli {__version__}, and not {its_version}", "install the same there")
+            return
         _functions.clear()
         _functions[key] = function
-    results: list[Result] = []
     try:
-        results.extend(_functions[key](says, iter(pieces)))
+        for result in _functions[key](says, iter(pieces)):
+            yield result, None
     except W2VError as error:
-        return results, W2VError(f"{_here()}: {error}")
+        yield None, W2VError(f"{_here()}: {error}")
     except Exception as error:
-        return results, RuntimeError(f"{_here()}: {type(error).__name__}: {error}")
-    return results, None
+        yield None, RuntimeError(f"{_here()}: {type(error).__name__}: {error}")
 
 
 def _here() -> str:

@@ -84,7 +84,7 @@ def preprocess(
     if top_phrases is not None:
         if output or shard_size or phrases:
             raise ConfigError(["--top-phrases writes nothing: it goes without -o, --shard-size and --phrases"])
-        _show_phrases(inputs, settings, top_phrases, quiet, as_json)
+        _show_phrases(inputs, settings, top_phrases, cluster, quiet, as_json)
         return
     if output is None:
         raise ConfigError(["Missing option '--output' / '-o'; w2v preprocess --help shows how it is used"])
@@ -127,11 +127,13 @@ def _shower(line: ProgressLine) -> Callable[[str, int, int | None], None]:
     return show
 
 
-def _show_phrases(inputs: list[str], settings: Config, number: int, quiet: bool, as_json: bool) -> None:
+def _show_phrases(
+    inputs: list[str], settings: Config, number: int, cluster: str | None, quiet: bool, as_json: bool
+) -> None:
     from w2vcli import preprocessing
 
     with ProgressLine("preprocess", quiet) as line:
-        found = preprocessing.top_phrases(inputs, number, settings, progress=_shower(line))
+        found = preprocessing.top_phrases(inputs, number, settings, cluster=cluster, progress=_shower(line))
     if as_json:
         for phrase in found:
             print_json(vars(phrase))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -98,11 +98,15 @@ def preprocess(
     settings, output = as_config(config).preprocess, str(output)
     if not is_url(output) and output != outputs.STDOUT:
         outputs.check_folder(output)
-    with nullcontext() if cluster is None else connected(cluster) as on:
+    with _on(cluster) as on:
         job = _Job(inputs, output, settings, phrases, on_error, progress, on)
         return (
             _in_one_file(job, output, started) if shard_size is None else _in_shards(job, output, shard_size, started)
         )
+
+
+def _on(cluster: str | None) -> AbstractContextManager[Cluster | None]:
+    return nullcontext() if cluster is None else connected(cluster)
 
 
 def _in_one_file(job: _Job, output: str, started: float) -> Summary:
@@ -142,12 +146,13 @@ def top_phrases(
     number: int,
     config: Config | Mapping[str, Any] | str | Path | None = None,
     *,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> list[Phrase]:
     """Return the phrases in `inputs` that score best, and write nothing.
 
     Args:
-        inputs, config, progress: see `preprocess`; where `phrases.passes` is 0 there is one pass.
+        inputs, config, cluster, progress: see `preprocess`; where `phrases.passes` is 0 there is one pass.
         number: how many.
 
     Raises:
@@ -157,8 +162,8 @@ def top_phrases(
     if not settings.phrases.passes:
         once = settings.phrases.model_copy(update={"passes": 1})
         settings = settings.model_copy(update={"phrases": once})
-    pipeline = Pipeline(_expanded(inputs, settings)[0], settings, None, "fail", progress)
-    with _spool(outputs.STDOUT) as spool:
+    with _on(cluster) as on, _spool(outputs.STDOUT) as spool:
+        pipeline = Pipeline(_expanded(inputs, settings)[0], settings, None, "fail", progress, on)
         pipeline.fill(spool)
         return pipeline.learned(spool).top(number)
 
