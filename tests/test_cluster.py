@@ -226,6 +226,24 @@ def test_errors_come_in_the_place_of_their_tasks(real: Any) -> None:
 
 
 @pytest.mark.slow
+def test_ray_prints_nothing(real: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with connected(real.address):
+        from ray._private import worker
+
+        said = {
+            "is_err": False,
+            "pid": "raylet",
+            "ip": "h",
+            "lines": ["A node is lost."],
+            "job": None,
+            "localhost": True,
+        }
+        worker.print_to_stdstream({**said, "task_name": None, "actor_name": None}, False)
+        assert worker.listen_error_messages.__globals__["print_to_stdstream"] is worker.print_to_stdstream
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
 def test_handlers_of_signals_are_ours(real: Any) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with connected(real.address) as on:

@@ -58,6 +58,7 @@ def connected(address: str) -> Iterator[Cluster]:
     except (ConnectionError, RuntimeError, ValueError, AssertionError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise W2VError(f"--cluster {address}: no Ray cluster to be had: {reason}", "does ray status see it?") from error
+    _hush()
     try:
         with suppress(ValueError):  # in another thread than the first there were none
             for number, handler in handlers.items():
@@ -65,6 +66,13 @@ def connected(address: str) -> Iterator[Cluster]:
         yield Cluster(address)
     finally:
         ray.shutdown()
+
+
+def _hush() -> None:
+    """Keep from stdout, where our data goes, what Ray says there of lost processes and nodes; its logs have it too."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *said, **options: None
 
 
 def _knock(address: str) -> None:
@@ -121,7 +129,9 @@ class Cluster:
                     yield self._next(begun)
                 yield task.says, function(task.says, iter(task.pieces))
                 continue
-            begun.append((task.says, remote.remote(key, [shared], task.says, *task.pieces)))
+            pieces = tuple(task.pieces)
+            with self._translated():
+                begun.append((task.says, remote.remote(key, [shared], task.says, *pieces)))
             if len(begun) > _AHEAD * workers:
                 yield self._next(begun)
         while begun:
@@ -142,7 +152,7 @@ class Cluster:
         """Return the next of what `_results` yields on a node, or None at its end."""
         import ray
 
-        try:
+        with self._translated():
             while not ray.wait([references], timeout=_PATIENCE)[0]:
                 if not any(node["Resources"].get("CPU") for node in _nodes()):
                     raise DeadWorkerError(
@@ -150,11 +160,23 @@ class Cluster:
                     )
             reference = next(references, None)
             found: tuple[Result, Exception | None] | None = None if reference is None else ray.get(reference)
-            return found
+        return found
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say in our words what has become of tasks, or of the node that this process is attached to."""
+        import ray
+
+        try:
+            yield
         except ray.exceptions.RayError as failure:
             raise DeadWorkerError(
                 f"--cluster {self.address}: a task was begun {1 + _RETRIES} times: {_reason(failure)}",
                 "w2v cluster check says what its nodes have; is their memory full?",
+            ) from failure
+        except OSError as failure:
+            raise DeadWorkerError(
+                f"--cluster {self.address}: the connection to it broke", "run this again"
             ) from failure
 
 
