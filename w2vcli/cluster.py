@@ -95,7 +95,7 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        cores = sum(int(node["Resources"].get("CPU", 0)) for node in _nodes())
+        cores = sum(int(node["Resources"]["CPU"]) for node in _nodes())
         if not cores:
             raise W2VError(f"--cluster {address}: its nodes have no cores for tasks", "start them with --num-cpus")
         self.cores = cores
@@ -154,7 +154,7 @@ class Cluster:
 
         with self._translated():
             while not ray.wait([references], timeout=_PATIENCE)[0]:
-                if not any(node["Resources"].get("CPU") for node in _nodes()):
+                if not _nodes():
                     raise DeadWorkerError(
                         f"--cluster {self.address}: no node is left", "start some, and run this again"
                     )
@@ -220,9 +220,10 @@ def _reason(failure: Exception) -> str:
 
 
 def _nodes() -> list[dict[str, Any]]:
+    """Return what Ray knows of each node that is there and offers cores."""
     import ray
 
-    return [node for node in ray.nodes() if node["Alive"]]
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
 # ---------------------------------------------------------------- what its nodes are
@@ -259,8 +260,7 @@ def nodes(places: Sequence[str] = ()) -> Iterator[Node]:
     seen = [_Seen.here(place) for place in places]
     try:
         for node in _nodes():
-            if node["Resources"].get("CPU"):
-                yield _asked(node, seen)
+            yield _asked(node, seen)
     finally:
         for place in seen:
             place.clean()
@@ -276,7 +276,7 @@ def _asked(node: dict[str, Any], seen: Sequence[_Seen]) -> Node:
     known = {
         "host": node["NodeManagerHostname"],
         "address": node["NodeManagerAddress"],
-        "cores": int(resources.get("CPU", 0)),
+        "cores": int(resources["CPU"]),
         "gpus": int(resources.get("GPU", 0)),
         "memory": int(resources.get("memory", 0)),
     }
@@ -332,14 +332,15 @@ class _Seen:
     @classmethod
     def here(cls, place: str) -> _Seen:
         from w2vcli import outputs
-        from w2vcli.sources import is_url
+        from w2vcli.sources import Source, is_url
 
+        name = Source(place).everywhere().name
         if is_url(place) or not Path(place).is_dir():
-            return cls(place if is_url(place) else str(Path(place).absolute()), None, _beginning(place))
-        folder = Path(place).absolute()
+            return cls(name, None, _beginning(place))
+        folder = Path(name)
         mark = f".w2v-check-{uuid4().hex}"
         outputs.write_text(folder / mark, mark)
-        return cls(str(folder), mark)
+        return cls(name, mark)
 
     def problem(self) -> str | None:
         """Return what is wrong with it on this node."""

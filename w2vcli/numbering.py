@@ -119,7 +119,7 @@ def _number_words(
     text: Any, kinds: Any, state: Any, cut: Any, numbers: Any, lengths: Any, table: Any, pool: Any, starts: Any,
     word_lengths: Any, keys: Any, counts: Any,
 ) -> Any:  # fmt: skip
-    """Do the work of `Workspace.number_words` from where `state` says, until the text ends or an array is full.
+    """Do the work of `Workspace.number_more` from where `state` says, until the text ends or an array is full.
 
     text: after its end there are eight bytes more.
     state: int64 (6,): place in the text, words, distinct words, lines, words before the line, bytes of the pool.

@@ -190,10 +190,10 @@ def _learn_plain(
 ) -> Any:  # fmt: skip
     """Add the chunks from number `first` on that are plain.
 
-    pool, starts, lengths: the chunks. longest: bytes; longer ones are among the others. letters: see `_copy_tokens`.
-    addresses: see there too. known: see `_Ascii`. rows, words: see `Memo`; of the words
-    `used` bytes are taken. others: gets the numbers of the other chunks. unclear: gets those of chunks whose kinds of
-    start and end have to be worked out otherwise.
+    pool, starts, lengths: the chunks. longest: bytes; longer ones are among the others. letters, addresses: see
+    `_copy_tokens`. known: see `_Ascii`. rows, words: see `Memo`; of the words `used` bytes are taken. others: gets the
+    numbers of the other chunks. unclear: gets those of chunks whose kinds of start and end have to be worked out
+    otherwise.
     Returns the new `used`, and how many others and unclear ones there are.
     """
     n_others, n_unclear = 0, 0
@@ -245,12 +245,9 @@ class Memo:
     def __init__(self, rules: Rules, longest: int) -> None:
         self._rules, self._longest = rules, longest
         self._letters = np.zeros(256, dtype=np.uint8)
-        plain = rules.plain()
-        self._addresses = plain is not None and plain.has_addresses
-        if plain is None:
-            self._longest_plain = 0
-        else:
-            self._longest_plain = longest
+        self._longest_plain, self._addresses = 0, False
+        if plain := rules.plain():
+            self._longest_plain, self._addresses = longest, plain.has_addresses
             for letter, becomes in plain.letters.items():
                 self._letters[ord(letter)] = ord(becomes)
             self._letters[list(plain.joiners.encode())] = _JOINER

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from w2vcli.compiled import compiled, prefetch, read_uint64, write_uint64
 from w2vcli.numbering import PADDING, Bytes
@@ -44,15 +45,23 @@ _COUNTED = {
 }
 
 
+@njit(inline="always")
+def _kept(state: Any) -> Any:
+    """Return what a loop holds in variables: the first four of the state."""
+    return state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS]
+
+
+@njit(inline="always")
+def _keep(state: Any, used: Any, line_start: Any, sentence_tokens: Any, line_tokens: Any) -> Any:
+    """Put them back, for whoever else works on them."""
+    state[_USED], state[_LINE_START] = used, line_start
+    state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = sentence_tokens, line_tokens
+
+
 @compiled
 def _finish(state: Any, out: Any, min_tokens: Any) -> Any:
     """End the sentence that is being written, if there is one: by a newline, or by removing it."""
-    used, line_start, sentence_tokens, line_tokens = (
-        state[_USED],
-        state[_LINE_START],
-        state[_SENTENCE_TOKENS],
-        state[_LINE_TOKENS],
-    )
+    used, line_start, sentence_tokens, line_tokens = _kept(state)
     if sentence_tokens:
         if sentence_tokens < min_tokens and not state[_WAS_CUT]:
             state[_SHORT_SENTENCES] += 1
@@ -115,13 +124,8 @@ def _write(
     state: see _STATE; from the text before and for the text after.
     """
     chunk, to, source = 0, out.ctypes.data, words.ctypes.data
-    used, line_start, sentence_tokens, line_tokens, pending = (
-        state[_USED],
-        state[_LINE_START],
-        state[_SENTENCE_TOKENS],
-        state[_LINE_TOKENS],
-        state[_PENDING],
-    )
+    used, line_start, sentence_tokens, line_tokens = _kept(state)
+    pending = state[_PENDING]
     for line in range(len(lengths) + 1):
         is_rest = line == len(lengths)
         line_end = len(numbers) if is_rest else chunk + lengths[line]
@@ -142,35 +146,15 @@ def _write(
                 # where the chunk before may end a sentence, this one decides
                 if start_kind == BREAK or (pending and start_kind):
                     if start_kind == BREAK or ends[pending, start_kind]:
-                        state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
-                            used,
-                            line_start,
-                            sentence_tokens,
-                            line_tokens,
-                        )
+                        _keep(state, used, line_start, sentence_tokens, line_tokens)
                         _finish(state, out, min_tokens)
-                        used, line_start, sentence_tokens, line_tokens = (
-                            state[_USED],
-                            state[_LINE_START],
-                            state[_SENTENCE_TOKENS],
-                            state[_LINE_TOKENS],
-                        )
+                        used, line_start, sentence_tokens, line_tokens = _kept(state)
                     pending = 0
                 # its tokens join the sentence
                 if line_tokens + count > MAX_TOKENS or used - line_start + length + 2 > MAX_SENTENCE_BYTES:
-                    state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
-                        used,
-                        line_start,
-                        sentence_tokens,
-                        line_tokens,
-                    )
+                    _keep(state, used, line_start, sentence_tokens, line_tokens)
                     _add_one_by_one(state, out, words, start, length)
-                    used, line_start, sentence_tokens, line_tokens = (
-                        state[_USED],
-                        state[_LINE_START],
-                        state[_SENTENCE_TOKENS],
-                        state[_LINE_TOKENS],
-                    )
+                    used, line_start, sentence_tokens, line_tokens = _kept(state)
                 elif count:
                     if line_tokens:
                         out[used] = _SPACE
@@ -187,28 +171,13 @@ def _write(
         # the line's end may be the unit's
         if not is_rest:
             if unit == _LINE or (unit == _PARAGRAPH and state[_LINE_CHUNKS] == 0):
-                state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS] = (
-                    used,
-                    line_start,
-                    sentence_tokens,
-                    line_tokens,
-                )
+                _keep(state, used, line_start, sentence_tokens, line_tokens)
                 _finish(state, out, min_tokens)
-                used, line_start, sentence_tokens, line_tokens, pending = (
-                    state[_USED],
-                    state[_LINE_START],
-                    state[_SENTENCE_TOKENS],
-                    state[_LINE_TOKENS],
-                    0,
-                )
+                used, line_start, sentence_tokens, line_tokens = _kept(state)
+                pending = 0
             state[_LINE_CHUNKS] = 0
-    state[_USED], state[_LINE_START], state[_SENTENCE_TOKENS], state[_LINE_TOKENS], state[_PENDING] = (
-        used,
-        line_start,
-        sentence_tokens,
-        line_tokens,
-        pending,
-    )
+    _keep(state, used, line_start, sentence_tokens, line_tokens)
+    state[_PENDING] = pending
 
 
 # ---------------------------------------------------------------- text
