@@ -81,7 +81,7 @@ def _reclaimable() -> int:
 
 
 def give_back_large_blocks() -> None:
-    """Have the C library give freed blocks of a megabyte or more back to the system, and use smaller ones again.
+    """Have the C library give freed blocks of two megabytes or more back to the system, and use smaller ones again.
 
     glibc raises the first limit as it goes: in a process whose threads pass such blocks to each other, what it holds
     then grows with the text. Smaller ones it gives back as soon as they are the last ones it has; to have them anew
@@ -89,7 +89,7 @@ def give_back_large_blocks() -> None:
     """
     with suppress(OSError, AttributeError):  # of another C library
         library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        library.mallopt(_M_MMAP_THRESHOLD, 1 << 21)
         library.mallopt(_M_TRIM_THRESHOLD, 1 << 25)
 
 
