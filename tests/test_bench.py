@@ -116,6 +116,7 @@ def test_files_become_one_with_a_line_end_between(tmp_path: Path) -> None:
     assert rounds.words_in(tmp_path / "all") == 7
 
 
+@pytest.mark.slow
 def test_an_interrupted_bench_leaves_no_trainer_behind(lee: Path, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     template = f'x={sys.executable} -c \'import os,time; open("{note}","w").write(str(os.getpid())); time.sleep(60)\''
@@ -146,6 +147,7 @@ def test_a_program_that_is_not_there_is_found_missing_at_once() -> None:
         trainers([], ["x=no-such-program {input} {output}"])
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_a_failure_is_kept(w2v: W2V, lee: Path, tmp_path: Path) -> None:
     options = ["--trainer", "numba", "--peer", "x=false {input} {output}", "--no-quality", "--set", "word2vec.epochs=1"]
     result = w2v("bench", "train", lee, *options, "--rounds", "1", "-o", tmp_path / "bench.json")

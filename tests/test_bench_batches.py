@@ -71,6 +71,7 @@ def test_a_plot_of_what_learns_and_what_diverges(tmp_path: Path) -> None:
     assert drawn.rstrip().endswith("</svg>")
 
 
+@pytest.mark.slow
 def test_the_command(w2v: W2V, lee: Path, tmp_path: Path) -> None:
     need("torch", "'w2vcli[torch]'")
     need("matplotlib", "matplotlib")

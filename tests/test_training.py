@@ -289,6 +289,7 @@ def test_a_signal_saves_a_checkpoint_and_exits(text: Path, tmp_path: Path, numbe
     until_block(1, (event for event in training.events(text, tmp_path / "run", settings) if _resumed(event)))
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_the_last_checkpoint_is_good(lee: Path, tmp_path: Path) -> None:
     """In the middle of a slow block."""
     run, settings = tmp_path / "run", config({"vector_size": 300, "window": 50, "negative": 500}, engine="reference")

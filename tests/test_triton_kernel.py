@@ -144,7 +144,11 @@ except ConfigError as error:
 
 
 @pytest.mark.parametrize(
-    ("capability", "vector_size", "negative"), [(80, 128, 5), (90, 128, 5), (90, 300, 10), (90, 100, 20), (90, 300, 20)]
+    ("capability", "vector_size", "negative"),
+    [
+        (90, 100, 20),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((80, 128, 5), (90, 300, 10), (90, 300, 20))),
+    ],
 )
 def test_compiles_for_gpus(fused: Engine, tmp_path: Path, capability: int, vector_size: int, negative: int) -> None:
     """To machine code that keeps all in registers, and adds four numbers at once where rows are aligned."""
