@@ -209,6 +209,16 @@ BAD = {
     "preprocess text.txt -o /proc/out": (1, "/proc/out: cannot be written: No such file or directory"),
     "preprocess text.txt -o no-text": (1, "no-text: is a folder; name a file"),
     "preprocess text.txt -o text.txt": (1, "text.txt: is also an input; write to another place"),
+    "preprocess text.txt -o out --format nonsense": (2, "Invalid value for '--format': 'nonsense' is not one of"),
+    "preprocess text.txt -o out --set preprocess.stop_words=none": (2, "preprocess.stop_words: none: No such file"),
+    "preprocess text.txt -o out --set preprocess.phrases.passes=1 --set preprocess.phrases.connector_words=none": (
+        2,
+        "preprocess.phrases.connector_words: none: no such file",
+    ),
+    "preprocess text.txt -o out --set preprocess.phrases.scoring=npmi": (
+        2,
+        "--set: preprocess.phrases: threshold (10) should be between -1 and 1 where scoring is npmi",
+    ),
     "preprocess text.txt": (
         2,
         "Missing option '--output' / '-o'; w2v preprocess --help shows how it is used",

@@ -273,9 +273,8 @@ def test_other_encodings(tmp_path: Path) -> None:
     text = a_text(4, 900).replace("今日。", "naïve").replace("\ufeff", "é").replace("…", "à")
     for encoding in ("latin-1", "utf-16-le", "cp1252"):
         (tmp_path / "a.txt").write_bytes(text.encode(encoding))
-        preprocess(tmp_path, tmp_path / "out", {"preprocess": {"encoding": encoding, "workers": 2}})
+        preprocess(tmp_path / "a.txt", tmp_path / "out", {"preprocess": {"encoding": encoding, "workers": 2}})
         assert read(tmp_path / "out") == defined(text)
-        (tmp_path / "out").unlink()
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -352,7 +351,7 @@ def test_parquet_alone(tmp_path: Path) -> None:
     table = pyarrow.table({"text": texts})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=7)
     config = {"preprocess": {"unit": "paragraph", "workers": 2}}
-    summary = preprocess(tmp_path, tmp_path / "out", config)
+    summary = preprocess(tmp_path / "a.parquet", tmp_path / "out", config)
     assert read(tmp_path / "out") == "".join(defined(text, "paragraph") for text in texts)
     assert (summary.counts["documents"], summary.bytes) == (60, sum(len(text.encode()) for text in texts))
 
@@ -450,8 +449,27 @@ def test_shards_of_an_interrupted_run_are_kept(tmp_path: Path, small_parts: None
 def test_shards_replace_no_input(tmp_path: Path) -> None:
     (tmp_path / "out-00001.txt").write_text("Some words.\n")
     with pytest.raises(W2VError, match="is an input, and has the name of a shard"):
-        preprocess(tmp_path, tmp_path / "out.txt", shard_size=100)
+        preprocess(tmp_path / "out-00001.txt", tmp_path / "out.txt", shard_size=100)
     assert read(tmp_path / "out-00001.txt") == "Some words.\n"
+
+
+@pytest.mark.parametrize("name", ["in", "in/*.txt"])
+def test_an_output_that_the_next_run_would_read_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("Some words.\n")
+    with pytest.raises(W2VError, match=r"b\.txt: would be an input the next time, of .*/in"):
+        preprocess(tmp_path / name, tmp_path / "in" / "b.txt")
+    preprocess(tmp_path / "in" / "*.txt", tmp_path / "in" / "b.tokens")
+    preprocess(tmp_path / "in" / "a.txt", tmp_path / "in" / "b.txt")
+    assert read(tmp_path / "in" / "b.txt") == read(tmp_path / "in" / "b.tokens") == "some words\n"
+
+
+def test_utf_16_without_a_mark_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Größe und Maß".encode("utf-16-be"))
+    with pytest.raises(W2VError, match=r"NUL bytes; is it UTF-16\? .*preprocess.encoding=utf-16-be reads that"):
+        preprocess(tmp_path / "a.txt", tmp_path / "out")
+    preprocess(tmp_path / "a.txt", tmp_path / "out", {"preprocess": {"encoding": "utf-16-be"}})
+    assert read(tmp_path / "out") == "größe und maß\n"
 
 
 def test_shards_of_other_words_to_drop_are_made_anew(tmp_path: Path) -> None:

@@ -54,6 +54,14 @@ class Phrases(_Section):
         "or english: articles and prepositions.",
     )
 
+    @model_validator(mode="after")
+    def _threshold_of_scoring(self) -> Phrases:
+        if self.scoring == "npmi" and not -1 <= self.threshold <= 1:
+            raise ValueError(f"threshold ({self.threshold:g}) should be between -1 and 1 where scoring is npmi")
+        if self.scoring == "default" and self.threshold <= 0:
+            raise ValueError(f"threshold ({self.threshold:g}) should be a positive number")
+        return self
+
 
 class Preprocess(_Section):
     """How raw text becomes sentences of tokens."""

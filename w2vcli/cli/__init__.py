@@ -129,7 +129,7 @@ def _report(error: Exception) -> int:
     elif type(error).__name__ == "NoArgsIsHelpError":
         print(error, file=sys.stderr)
     elif hasattr(error, "format_message"):  # Typer's errors of usage
-        message = error.format_message().rstrip(".?")
+        message = error.format_message().replace("Value error, ", "").rstrip(".?")
         error_line(f"{message}; {_setting_hint(error) or f'{_help_command(error)} shows how it is used'}")
     elif isinstance(error, MemoryError):
         error_line(

@@ -36,12 +36,8 @@ def preprocess(
     config: ConfigFile = None,
     overrides: Overrides = None,
     format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="What the inputs are, if their names do not say: text, jsonl, csv, tsv, parquet or wikipedia.",
-        ),
+        Literal["text", "jsonl", "csv", "tsv", "parquet", "wikipedia"] | None,
+        typer.Option("--format", help="What the inputs are, if their names do not say."),
     ] = None,
     phrases: Annotated[
         str | None,

@@ -19,12 +19,12 @@ from w2vcli.cluster import Cluster, connected
 from w2vcli.config import Config, Preprocess, as_config, yaml_scalar
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.documents import format_of
-from w2vcli.preprocessing.phrases import Phrase, Phrases, connector_words
+from w2vcli.preprocessing.phrases import Phrase, Phrases
 from w2vcli.preprocessing.pipeline import Lines, OnError, Pipeline, Progress
 from w2vcli.preprocessing.sharding import Manifest, ShardWriter
 from w2vcli.preprocessing.writing import written
 from w2vcli.resources import usable_cores
-from w2vcli.sources import Source, expand, is_url, names, shown
+from w2vcli.sources import Source, expand, is_passed_over, is_url, names, shown
 from w2vcli.text import MAX_TOKENS
 from w2vcli.wording import plural
 
@@ -176,7 +176,7 @@ class _Job:
         progress: Progress | None, cluster: Cluster | None,
     ) -> None:  # fmt: skip
         self.sources, self._not_text = _expanded(inputs, settings)
-        _refuse_overlap(self.sources, output)
+        _refuse_overlap(inputs, self.sources, output)
         self._output, self._settings, self._on_error = output, settings, on_error
         self._phrases = None if phrases is None else str(phrases)
         self._phrases_file = _phrases_file(output) if settings.phrases.passes else None
@@ -195,7 +195,7 @@ class _Job:
             "version": __version__,
             "settings": self._settings.model_dump(exclude={"workers"}),
             "stop_words": sorted(self.pipeline.rules.stop_words),
-            "connector_words": sorted(connector_words(self._settings.phrases.connector_words)),
+            "connector_words": sorted(self.pipeline.connector_words),
             "phrases": None if self._phrases is None else Source(self._phrases).stamp() or self._phrases,
             "on_error": self._on_error,
         }
@@ -297,10 +297,13 @@ class _Job:
 def _expanded(inputs: Inputs, settings: Preprocess) -> tuple[list[Source], list[str]]:
     """Return the sources, and the names of files that hold no text."""
     not_text: list[str] = []
-    several = [inputs] if isinstance(inputs, str | Path) else inputs
     is_other = settings.encoding != "auto"  # in which there may be NUL bytes
     accepted = lambda name: is_other or format_of(name, settings.format) == "parquet"  # noqa: E731
-    return expand(several, not_text, accepted), not_text
+    return expand(_several(inputs), not_text, accepted), not_text
+
+
+def _several(inputs: Inputs) -> Sequence[str | Path]:
+    return [inputs] if isinstance(inputs, str | Path) else inputs
 
 
 @contextmanager
@@ -318,8 +321,16 @@ def _phrases_file(output: str) -> str:
     return f"{output}.phrases.json"
 
 
-def _refuse_overlap(sources: Sequence[Source], output: str) -> None:
+def _refuse_overlap(inputs: Inputs, sources: Sequence[Source], output: str) -> None:
+    """Refuse an output that is an input, or would be one the next time."""
     target = Path(output)
     for source in sources:
         if source.is_local and target.exists() and target.samefile(source.name):
             raise W2VError(f"{output}: is also an input", "write to another place")
+    if is_url(output) or output == outputs.STDOUT or is_passed_over(target.name):
+        return
+    target = target.resolve()
+    for name in map(str, _several(inputs)):
+        place = Path(name).resolve()
+        if not is_url(name) and (target.is_relative_to(place) if place.is_dir() else target.match(str(place))):
+            raise W2VError(f"{output}: would be an input the next time, of {name}", "write to another place")

@@ -19,7 +19,7 @@ import numpy as np
 from w2vcli import outputs
 from w2vcli.corpus import renumber
 from w2vcli.encoding import Cutter
-from w2vcli.errors import W2VError
+from w2vcli.errors import ConfigError, W2VError
 from w2vcli.numbering import PADDING, Bytes, Merger, Workspace
 from w2vcli.preprocessing.joining import Joiner
 from w2vcli.preprocessing.pairs import DELIMITER, Integers, PairCounter, Pairs, Spelt
@@ -30,6 +30,7 @@ SCORINGS = ("default", "npmi")
 MAX_PAIRS = 40_000_000  # as Gensim's max_vocab_size
 
 _FORMAT, _VERSION = "w2vcli phrases", 1
+_CONNECTORS = "preprocess.phrases.connector_words"
 _HIGHEST = 1e300  # beyond any score, and still a float
 
 
@@ -403,7 +404,7 @@ def connector_words(value: str | Sequence[str]) -> frozenset[str]:
     (True, True)
 
     Raises:
-        W2VError: when the file cannot be read, or something is not one word.
+        ConfigError: when the file cannot be read, or something is not one word.
     """
     if value == "english":
         from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS
@@ -411,14 +412,12 @@ def connector_words(value: str | Sequence[str]) -> frozenset[str]:
         return frozenset(ENGLISH_CONNECTOR_WORDS)
     if isinstance(value, str):
         if not Path(value).is_file():
-            raise W2VError(
-                f"{value}: no such file of connector words", "name a file with a word a line, or take english"
-            )
+            raise ConfigError([f"{_CONNECTORS}: {value}: no such file; name one with a word a line, or take english"])
         with open_text(Source(value)) as lines:
             named = {f"{value}, line {number:,}": line.strip() for number, line in enumerate(lines, 1) if line.strip()}
     else:
         named = {f"connector word {number:,}": word for number, word in enumerate(value, 1)}
     for place, word in named.items():
         if not _is_token(word):
-            raise W2VError(f"{place}: {word!r} is not one word", "give each word by itself")
+            raise ConfigError([f"{_CONNECTORS}: {place}: {word!r} is not one word; give each word by itself"])
     return frozenset(named.values())

@@ -67,6 +67,8 @@ class Pipeline:
         self._known, self._on_error = known, on_error
         self._progress = progress or (lambda what, done, total: None)
         self.rules = rules_of(settings)
+        learning = settings.phrases
+        self.connector_words = phrase_learning.connector_words(learning.connector_words if learning.passes else [])
         self._found: Counter[str] = Counter()
         self._undecodable: set[int] = set()
         self._once = Deduplicator(settings.deduplicate_bytes()) if settings.deduplicate else None
@@ -192,7 +194,7 @@ class Pipeline:
             min_count=settings.min_count,
             threshold=settings.threshold,
             scoring=settings.scoring,
-            connector_words=phrase_learning.connector_words(settings.connector_words),
+            connector_words=self.connector_words,
             settings={key: value for key, value in self.settings.model_dump().items() if key in _SHAPING},
             progress=lambda number, read: self._progress("phrases", (number - 1) * size + read, settings.passes * size),
         )

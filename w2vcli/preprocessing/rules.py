@@ -21,8 +21,7 @@ def rules_of(settings: Preprocess) -> Rules:
     """Return the rules that settings ask for.
 
     Raises:
-        ConfigError: when the tokenizer cannot be had.
-        W2VError: when the file of stop words cannot be read.
+        ConfigError: when the tokenizer or the stop words cannot be had.
     """
     name = settings.tokenizer
     rules = Rules(
@@ -34,10 +33,17 @@ def rules_of(settings: Preprocess) -> Rules:
         strip_accents=settings.strip_accents,
         digits=settings.digits,
     )
-    stop_words = frozenset() if settings.stop_words is None else rules.folded_words(words_in(settings.stop_words))
+    stop_words = frozenset() if settings.stop_words is None else rules.folded_words(_stop_words(settings.stop_words))
     return replace(
         rules, stop_words=stop_words, min_length=settings.min_token_length, max_length=settings.max_token_length
     )
+
+
+def _stop_words(file: str) -> list[str]:
+    try:
+        return words_in(file)
+    except W2VError as error:
+        raise ConfigError([f"preprocess.stop_words: {error}"]) from error
 
 
 def words_in(file: str) -> list[str]:

@@ -169,7 +169,7 @@ def _expand_folder(folder: Path, skipped: list[str], accepted: Callable[[str], b
         if {"events.jsonl", "lock"} <= set(files):
             raise W2VError(f"{root}: is a run directory, not text", "name the text itself")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(root, name) for name in sorted(files) if not _is_passed_over(name)):
+        for path in (Path(root, name) for name in sorted(files) if not is_passed_over(name)):
             source = Source(str(path), path.stat().st_size)
             if source.size and (accepted(source.name) or _is_text(source)):
                 found = True
@@ -180,7 +180,7 @@ def _expand_folder(folder: Path, skipped: list[str], accepted: Callable[[str], b
         raise W2VError(f"{folder}: no text file in this folder")
 
 
-def _is_passed_over(name: str) -> bool:
+def is_passed_over(name: str) -> bool:
     """Whether a file is hidden, or what `w2v preprocess` writes beside its text."""
     return name.startswith(".") or name.endswith((".shards.json", ".phrases.json"))
 
@@ -250,7 +250,15 @@ def check_text(source: Source, stream: io.BufferedReader) -> None:
         W2VError: when it is not text.
     """
     if _looks_binary(stream):
-        raise W2VError(f"{shown(source.name)}: not text", "it holds NUL bytes")
+        raise W2VError(f"{shown(source.name)}: not text", f"it holds NUL bytes{_guess(stream.peek(_SNIFF)[:_SNIFF])}")
+
+
+def _guess(start: bytes) -> str:
+    """Say what text may be that holds NUL bytes: of UTF-16, most are at even or at odd places."""
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) < len(start) // 4 or min(even, odd) > max(even, odd) // 8:
+        return ""
+    return f"; is it UTF-16? w2v preprocess --set preprocess.encoding=utf-16-{'le' if odd > even else 'be'} reads that"
 
 
 @contextmanager
