@@ -37,6 +37,16 @@ _EXCHANGED_BYTES, _EXCHANGES = 1 << 24, 3
 
 
 @contextmanager
+def maybe_connected(address: str | None) -> Iterator[Cluster | None]:
+    """Yield the cluster at an address, or None where none is given; see `connected`."""
+    if address is None:
+        yield None
+        return
+    with connected(address) as cluster:
+        yield cluster
+
+
+@contextmanager
 def connected(address: str) -> Iterator[Cluster]:
     """Yield the cluster that can be found at an address.
 
@@ -100,6 +110,28 @@ class Cluster:
             raise W2VError(f"--cluster {address}: its nodes have no cores for tasks", "start them with --num-cpus")
         self.cores = cores
         """Of all nodes, as many as they offer for tasks."""
+
+    def workers(self, wanted: int | None = None) -> tuple[int, int]:
+        """Return how many workers to have, and with how many cores each: as many as all can have.
+
+        Args:
+            wanted: how many; if not given, as many as there are nodes.
+
+        Raises:
+            ConfigError: when there are not so many cores.
+        """
+        cores = [int(node["Resources"]["CPU"]) for node in _nodes()]
+        number = wanted or len(cores)
+        for each in range(max(cores), 0, -1):
+            if sum(of_node // each for of_node in cores) >= number:
+                return number, each
+        raise ConfigError([f"train.cluster_workers: {number}, but the cluster has {sum(cores)} cores"])
+
+    def free_cores(self) -> float:
+        """Return how many cores nobody uses."""
+        import ray
+
+        return float(ray.available_resources().get("CPU", 0.0))
 
     def mapped(
         self, function: Function, tasks: Iterable[Task], workers: int
@@ -196,7 +228,7 @@ def _results(
         give_back_large_blocks()
         its_version, function = ray.get(shared[0])
         if its_version != __version__:
-            yield None, W2VError(f"{_here()} has w2vcli {__version__}, and not {its_version}", "install the same there")
+            yield None, W2VError(f"{here()} has w2vcli {__version__}, and not {its_version}", "install the same there")
             return
         _functions.clear()
         _functions[key] = function
@@ -204,12 +236,13 @@ def _results(
         for result in _functions[key](says, iter(pieces)):
             yield result, None
     except W2VError as error:
-        yield None, W2VError(f"{_here()}: {error}")
+        yield None, W2VError(f"{here()}: {error}")
     except Exception as error:
-        yield None, RuntimeError(f"{_here()}: {type(error).__name__}: {error}")
+        yield None, RuntimeError(f"{here()}: {type(error).__name__}: {error}")
 
 
-def _here() -> str:
+def here() -> str:
+    """Return what the node is called in messages."""
     return f"node {socket.gethostname()}"
 
 

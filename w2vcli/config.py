@@ -320,6 +320,19 @@ class Train(_Section):
         "200_000 to 5_000_000",
         ge=1,
     )
+    cluster_workers: int | None = _setting(
+        None, "Of a cluster: workers that train, each with its own copy of the model; null: one a node.", ge=1, le=4096
+    )
+    sync_words: int | None = _setting(
+        None,
+        "Of a cluster: words that a worker trains before the changes of all are put together (those of frequent words "
+        "five times as often); null: 200000 divided by the workers. More is less traffic, less is better vectors.",
+        "10_000 to 100_000",
+        ge=1000,
+    )
+    delta_dtype: Literal["float32", "float16"] = _setting(
+        "float16", "Of a cluster: what changes are sent as; float16 is half the traffic."
+    )
     vocab_memory: str | None = _setting(
         None,
         "Memory that counting the words may take (500MB, 4GB); when it is reached, the rarest words so far are dropped "
@@ -441,6 +454,10 @@ class Config(_Section):
     def flat(self) -> dict[str, Any]:
         """Return every setting under its dotted path, in the order of the sections."""
         return dict(_leaves(self, ""))
+
+    def with_workers(self, number: int) -> Config:
+        """Return the same config with another number of workers."""
+        return self.model_copy(update={"word2vec": self.word2vec.model_copy(update={"workers": number})})
 
     def with_engine(self, name: str) -> Config:
         """Return the same config with another engine."""

@@ -18,6 +18,8 @@ _FREE = {
     "word2vec.workers",
     "train.average_base",
     "train.checkpoint_every",
+    "train.cluster_workers",
+    "train.delta_dtype",
     "train.device",
     "train.early_stopping",
     "train.evaluate",
@@ -25,6 +27,7 @@ _FREE = {
     "train.heldout",
     "train.keep_checkpoints",
     "train.patience",
+    "train.sync_words",
 }
 _EPOCHS = "word2vec.epochs"  # may grow
 

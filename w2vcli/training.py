@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outputs, resources, wording
 from w2vcli.background import Background
+from w2vcli.cluster import maybe_connected
 from w2vcli.config import AUTO_HELDOUT, Config, as_config
 from w2vcli.corpus import Corpus
+from w2vcli.engines import cluster_engine
+from w2vcli.engines.cluster_engine import ClusterEngine
 from w2vcli.errors import ConfigError, LockedError, W2VError
 from w2vcli.evaluate import Metric
 from w2vcli.gensim_model import build_model
@@ -46,6 +49,7 @@ def train(
     force: bool = False,
     wait_seconds: float = 0.0,
     max_seconds: float | None = None,
+    cluster: str | None = None,
     progress: Callable[[Event], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Event:
@@ -59,6 +63,7 @@ def train(
         force: where the run was made with another config or corpus, start over instead of refusing.
         wait_seconds: how long to wait for another process that is training this run.
         max_seconds: save and stop before so much time is over; a block is trained in any case.
+        cluster: the address of a Ray cluster whose nodes are to train; see `cluster.connected`.
         progress: called with every event; see `events`.
         should_stop: asked after every block; when true, a checkpoint is saved and the run ends unfinished.
 
@@ -79,6 +84,7 @@ def train(
         force=force,
         wait_seconds=wait_seconds,
         max_seconds=max_seconds,
+        cluster=cluster,
         should_stop=should_stop,
     ):
         if progress is not None:
@@ -95,6 +101,7 @@ def events(
     force: bool = False,
     wait_seconds: float = 0.0,
     max_seconds: float | None = None,
+    cluster: str | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Do what `train` does, yielding an event after each step; stop iterating and the run stops there.
@@ -102,8 +109,9 @@ def events(
     An event is a dict with `event` and `time` (seconds since 1970), and by kind:
     `waiting` (not in events.jsonl): holder · `warning`: message · `encode` (often, and not in events.jsonl): bytes,
     total · `compile` (when it takes long): engine · `changed`: settings, each with its value before and now ·
-    `start`: engine, engine_reason, device, batch_size, words, sentences, distinct, fingerprint, split,
-    vocabulary, heldout_sentences, epochs, blocks, total_words, done_words, resumed_from, grown_from, versions ·
+    `start`: engine, engine_reason, device, batch_size, cluster (see `cluster_engine.estimate`), words, sentences,
+    distinct, fingerprint, split, vocabulary, heldout_sentences, epochs, blocks, total_words, done_words, resumed_from,
+    grown_from, versions ·
     `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
@@ -113,6 +121,19 @@ def events(
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     settings = as_config(config)
     choice = engines.choose(settings)
+    with maybe_connected(cluster) as on:
+        if on is not None:
+            choice, settings = cluster_engine.choice_on(on, choice, settings)
+        yield from _events(
+            corpus, run, settings, choice, grow_from, force, time.monotonic() + wait_seconds, deadline, should_stop
+        )
+
+
+def _events(
+    corpus: Sequence[str | Path] | str | Path, run: str | Path, settings: Config, choice: engines.Choice,
+    grow_from: str | Path | None, force: bool, wait_until: float, deadline: float | None,
+    should_stop: Callable[[], bool],
+) -> Iterator[Event]:  # fmt: skip
     settings = settings.with_engine(choice.name)
     skipped: list[str] = []
     sources = expand([corpus] if isinstance(corpus, str | Path) else corpus, skipped)
@@ -129,7 +150,7 @@ def events(
         raise W2VError(f"{base.name}: cannot grow into itself", "give a new folder to -o")
     start = _Run(settings, choice, scored, sources, base, directory, force, should_stop, deadline)
     directory.create()
-    locked = yield from _lock(directory, time.monotonic() + wait_seconds, should_stop)
+    locked = yield from _lock(directory, wait_until, should_stop)
     if not locked:
         return
     try:
@@ -419,6 +440,7 @@ class _Run:
             "engine_reason": self.engine_reason,
             "device": str(self.engine.device),
             "batch_size": self.engine.batch_size_of(len(vocab), self.config.word2vec.workers),
+            "cluster": self.engine.needs(model) if isinstance(self.engine, ClusterEngine) else None,
             **{name: corpus.meta[name] for name in ("words", "sentences", "distinct", "fingerprint", "split")},
             "vocabulary": len(vocab),
             "heldout_sentences": held_out.sentences if held_out else 0,

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from w2vcli.cli.options import ConfigFile, Overrides, Quiet
+from w2vcli.cli.options import ClusterAddress, ConfigFile, Overrides, Quiet
 from w2vcli.cli.output import ProgressLine, note
 from w2vcli.errors import ConfigError, InterruptedRunError
-from w2vcli.wording import duration, plural, quantity
+from w2vcli.wording import duration, plural, quantity, size
 
 
 def train(
@@ -49,6 +49,7 @@ def train(
         str | None,
         typer.Option("--max-time", metavar="TIME", help="Save and exit with 0 before this time (90s, 6h, 1d) is over."),
     ] = None,
+    cluster: ClusterAddress = None,
     quiet: Quiet = False,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Log every event, and an error, to stderr as a JSON object a line.")
@@ -85,6 +86,7 @@ def train(
             force=force,
             wait_seconds=wait_seconds or 0.0,
             max_seconds=max_seconds,
+            cluster=cluster,
             progress=progress,
             should_stop=stop,
         )
@@ -194,7 +196,17 @@ class _Reporter:
             f"vocabulary {event['vocabulary']:,} of {event['distinct']:,} distinct words; "
             f"engine {event['engine']}{reason}, {plural(self.epochs, 'epoch')}"
         )
+        if event["cluster"]:
+            self._cluster(event["cluster"])
         self.line.update(event["done_words"], self.total_words, "", "train")
+
+    def _cluster(self, event: dict[str, Any]) -> None:
+        threads = f" of {plural(event['threads'], 'thread')}" if event["threads"] > 1 else ""
+        self.line.say(
+            f"{plural(event['workers'], 'worker')}{threads} on the cluster, {size(event['memory_bytes'])} of memory "
+            f"each; every {event['sync_words']:,} words each sends {size(event['sent_bytes'])} "
+            f"and receives {size(event['received_bytes'])}"
+        )
 
     def _block(self, event: dict[str, Any]) -> None:
         rate = quantity(event["words_per_second"])

@@ -9,13 +9,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from w2vcli import __version__, outputs
-from w2vcli.cluster import Cluster, connected
+from w2vcli.cluster import Cluster, maybe_connected
 from w2vcli.config import Config, Preprocess, as_config, yaml_scalar
 from w2vcli.errors import W2VError
 from w2vcli.preprocessing.documents import format_of
@@ -98,15 +98,11 @@ def preprocess(
     settings, output = as_config(config).preprocess, str(output)
     if not is_url(output) and output != outputs.STDOUT:
         outputs.check_folder(output)
-    with _on(cluster) as on:
+    with maybe_connected(cluster) as on:
         job = _Job(inputs, output, settings, phrases, on_error, progress, on)
         return (
             _in_one_file(job, output, started) if shard_size is None else _in_shards(job, output, shard_size, started)
         )
-
-
-def _on(cluster: str | None) -> AbstractContextManager[Cluster | None]:
-    return nullcontext() if cluster is None else connected(cluster)
 
 
 def _in_one_file(job: _Job, output: str, started: float) -> Summary:
@@ -162,7 +158,7 @@ def top_phrases(
     if not settings.phrases.passes:
         once = settings.phrases.model_copy(update={"passes": 1})
         settings = settings.model_copy(update={"phrases": once})
-    with _on(cluster) as on, _spool(outputs.STDOUT) as spool:
+    with maybe_connected(cluster) as on, _spool(outputs.STDOUT) as spool:
         pipeline = Pipeline(_expanded(inputs, settings)[0], settings, None, "fail", progress, on)
         pipeline.fill(spool)
         return pipeline.learned(spool).top(number)
