@@ -292,6 +292,7 @@ def test_without_ray(tmp_path: Path) -> None:
     for arguments in (
         ["cluster", "check", "auto"],
         ["preprocess", str(tmp_path / "a.txt"), "-o", str(tmp_path / "b.txt"), "--cluster", "auto"],
+        ["train", str(tmp_path / "a.txt"), "-o", str(tmp_path / "run"), "--cluster", "auto"],
     ):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 2
