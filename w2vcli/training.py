@@ -115,7 +115,8 @@ def events(
     `loss`: epochs, words, loss · `scores`: epochs, words, scores ·
     `block`: epoch, block, words, trained_words, alpha, words_per_second · `epoch`: epoch, of ·
     `checkpoint`: path, words · `drift`: see `growing.drift` · `failed`: message · and last one of
-    `done`: model, vocabulary, seconds, words, loss, best, blocks, model_blocks, stopped_early · `up to date`: model ·
+    `done`: model, vocabulary, seconds, words, loss, best, blocks, model_blocks, stopped_early, and of a cluster
+    traffic: bytes that this start's workers sent and received · `up to date`: model ·
     `stopped`: reason (asked, time; waiting: asked before anything was done), checkpoint, words, total_words.
     """
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
@@ -452,7 +453,10 @@ class _Run:
             "grown_from": self.base.name if self.base else None,
             "versions": versions(),
         }
-        yield from loop.events()
+        for event in loop.events():
+            if event["event"] == "done" and isinstance(self.engine, ClusterEngine):
+                event["traffic"] = vars(self.engine.traffic)
+            yield event
 
     def _vocab(self, corpus: Corpus) -> Vocab:
         settings = self.config.word2vec

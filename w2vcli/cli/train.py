@@ -241,6 +241,9 @@ class _Reporter:
             f"{duration(event['seconds'])} ({quantity(rate)} words/s)"
             + ("" if event["loss"] is None else f"; held-out loss {event['loss']:.4f}")
         )
+        if "traffic" in event:
+            traffic = event["traffic"]
+            self.line.say(f"the workers sent {size(traffic['sent'])} and received {size(traffic['received'])}")
         best = event["best"]
         if best is None or best["blocks"] == event["blocks"]:
             return
