@@ -20,8 +20,10 @@ import pytest
 
 from w2vcli import cluster as clusters
 from w2vcli.cluster import Cluster, connected
+from w2vcli.encoding import encode
 from w2vcli.errors import ConfigError, W2VError
 from w2vcli.preprocessing import parts, pipeline, preprocess
+from w2vcli.sources import expand
 from w2vcli.workers import DeadWorkerError, Result, Task
 
 from .conftest import need
@@ -297,3 +299,36 @@ def test_without_ray(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert done.stderr == "w2v: error: --cluster needs Ray, which is not installed: pip install 'w2vcli[ray]'\n"
+
+
+# ---------------------------------------------------------------- encoding
+
+
+def folder_of(sources: list[Any], folder: Path, on: Cluster | None, max_bytes: int | None) -> dict[str, bytes]:
+    """Return the bytes of every file that encoding makes."""
+    for _ in encode(sources, folder / "corpus", folder / "vocab.tsv", 2, max_bytes, on):
+        pass
+    return {path.name: path.read_bytes() for path in (*(folder / "corpus").iterdir(), folder / "vocab.tsv")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("max_bytes", [None, 900_000])
+def test_the_same_ids_as_here(real: Any, texts: list[str], tmp_path: Path, max_bytes: int | None) -> None:
+    sources = expand([name for name in texts if not name.endswith(".jsonl.gz")])
+    folders = [tmp_path / "here", tmp_path / "there"]
+    for folder in folders:
+        folder.mkdir()
+    here = folder_of(sources, folders[0], None, max_bytes)
+    with connected(real.address) as on:
+        there = folder_of(sources, folders[1], on, max_bytes)
+    assert there == here
+    meta = json.loads(here["corpus.json"])
+    assert (meta["words"] > 300_000, meta["dropped"] > 0) == (True, max_bytes is not None)
+
+
+@pytest.mark.slow
+def test_a_file_that_a_node_does_not_see(real: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("some text")
+    with connected(real.address) as on:
+        assert on.problem_with(str(tmp_path / "a.txt")) is None
+        assert "is another file there" in str(on.problem_with("/proc/self/status"))

@@ -127,6 +127,15 @@ class Cluster:
                 return number, each
         raise ConfigError([f"train.cluster_workers: {number}, but the cluster has {sum(cores)} cores"])
 
+    def problem_with(self, place: str) -> str | None:
+        """Return why a node cannot read a file as this process can, or None if all can."""
+        import ray
+
+        seen = [_Seen.here(place)]
+        with self._translated():
+            asked = [ray.remote(_said).options(**_on(node)).remote(seen) for node in _nodes()]
+            return next((problem for _, _, unseen in ray.get(asked) for problem in unseen), None)
+
     def free_cores(self) -> float:
         """Return how many cores nobody uses."""
         import ray
@@ -301,11 +310,8 @@ def nodes(places: Sequence[str] = ()) -> Iterator[Node]:
 
 def _asked(node: dict[str, Any], seen: Sequence[_Seen]) -> Node:
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
-    resources = node["Resources"]
+    options, resources = _on(node), node["Resources"]
     known = {
         "host": node["NodeManagerHostname"],
         "address": node["NodeManagerAddress"],
@@ -323,6 +329,14 @@ def _asked(node: dict[str, Any], seen: Sequence[_Seen]) -> Node:
         f"{name} {versions[name] or 'is missing'}, here {here[name]}" for name in _SAID if versions[name] != here[name]
     ]
     return Node(**known, python=python, versions=versions, megabytes_per_second=rate, problems=(*others, *unseen))
+
+
+def _on(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a task that is to run on a node, and nowhere else."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
 
 
 def _said(seen: Sequence[_Seen]) -> tuple[str, dict[str, str | None], list[str]]:

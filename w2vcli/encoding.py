@@ -3,7 +3,8 @@
 The text is cut into chunks, at the end of a line where there is one. Reader threads decompress and hash the sources;
 worker threads number the words of each chunk by first appearance in it; the chunks' vocabularies are then merged in
 the chunks' order, which numbers the words by first appearance in the whole text: a word's identity. So the number of
-workers makes no difference. Ids, which follow the counts, are known at the end; `Corpus` puts them in when it reads.
+workers makes no difference, nor does it where nodes of a cluster read and number, each a source. Ids, which follow the
+counts, are known at the end; `Corpus` puts them in when it reads.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from w2vcli import npy, outputs
+from w2vcli.cluster import Cluster
 from w2vcli.corpus import IDENTITIES_FILE, IDS_FILE, META_FILE, OFFSETS_FILE, Ids, Offsets, renumber
 from w2vcli.errors import W2VError
 from w2vcli.npy import NpyFile, NpyWriter
@@ -31,6 +34,7 @@ from w2vcli.numbering import CHUNK_BYTES, PADDING, UNDECODABLE, Bytes, Finished,
 from w2vcli.sources import Source, names, open_bytes
 from w2vcli.text import MAX_TOKENS
 from w2vcli.vocab import Vocab
+from w2vcli.workers import Task
 
 _FLUSH_WORDS = 4_000_000  # written to disk at once, while others are read
 _PARALLEL_SOURCES = 4  # read ahead at once
@@ -153,6 +157,38 @@ class _ReadAhead:
         self._is_wanted = False
 
 
+class _Numberer:
+    """Numbers the words of a source on a node of a cluster."""
+
+    def __init__(self) -> None:
+        self._space: Workspace | None = None
+
+    def __call__(self, source: Source, pieces: Iterator[bytes]) -> Iterator[tuple[bytes, _Found]]:
+        """Yield what is found in every chunk of the source, and last its digest."""
+        self._space = space = self._space or Workspace()
+        read, digest, cutter = 0, hashlib.sha256(), Cutter()
+
+        def progress(number: int) -> None:
+            nonlocal read
+            read = number
+
+        with open_bytes(source, progress, digest) as text:
+            for chunk in cutter.chunks(text):
+                yield b"", _Found(read, space.number_words(chunk), b"")
+                cutter.take_back(chunk)
+        yield b"", _Found(read, None, digest.digest())
+
+
+class _Found(NamedTuple):
+    """What a node says of a chunk, or of the end of a source."""
+
+    read: int
+    """Bytes of the source as stored, so far."""
+    numbered: Numbered | None
+    digest: bytes
+    """Of the decompressed text, at its end."""
+
+
 class WordCounter:
     """Reads tokenised text once: numbers the words and counts them.
 
@@ -163,21 +199,26 @@ class WordCounter:
     Args:
         workers: threads that number words, no more than there are cores; others read.
         max_bytes: see `Merger`.
+        cluster: whose nodes read and number instead, each source one of them; the result is the same.
     """
 
-    def __init__(self, workers: int = 1, max_bytes: int | None = None) -> None:
+    def __init__(self, workers: int = 1, max_bytes: int | None = None, cluster: Cluster | None = None) -> None:
         self.bytes_read = 0
         """Bytes as stored, so far."""
         self.split = 0
         """Sentences over MAX_TOKENS words, cut into several."""
         self.merger = Merger(max_bytes)
         self.workers = min(workers, os.cpu_count() or 1)  # more would only hold more text in memory
+        self._cluster = cluster
         self._digest = hashlib.sha256()
         self._spare: list[Workspace] = []
         self._length = 0  # words so far of the sentence that is being read
 
     def read(self, sources: Iterable[Source]) -> Iterator[tuple[Ids, Offsets]]:
         """Yield the sentences of all sources; meanwhile `bytes_read` grows."""
+        if self._cluster is not None:
+            yield from self._read_there(self._cluster, sources)
+            return
         remaining = iter(sources)
         with ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(self.workers, "w2v-encode"))
@@ -199,6 +240,24 @@ class WordCounter:
                 self._digest.update(reader.digest.digest())
                 read_before += reader.bytes_read
                 readers.extend(opened(1))
+
+    def _read_there(self, cluster: Cluster, sources: Iterable[Source]) -> Iterator[tuple[Ids, Offsets]]:
+        """Yield the sentences of sources that nodes of a cluster read."""
+        read_before = 0
+        tasks = (Task(source.everywhere()) for source in sources)
+        for _, results in cluster.mapped(_Numberer(), tasks, cluster.cores):
+            for _, found in results:
+                self.bytes_read = read_before + found.read
+                numbered = found.numbered
+                if numbered is None:
+                    self._digest.update(found.digest)
+                    yield np.zeros(0, dtype=np.int32), self._sentences(None)
+                    continue
+                # what Ray has brought cannot be written to
+                ids, lengths = numbered.numbers.copy(), numbered.lengths.copy()
+                renumber(ids, self.merger.add(numbered))
+                yield ids, self._sentences(numbered._replace(lengths=lengths))
+            read_before = self.bytes_read
 
     def _merged(self, reader: _ReadAhead, pool: ThreadPoolExecutor) -> Iterator[tuple[Ids, Offsets]]:
         """Yield the chunks in their order; workers number them ahead, and replace numbers by identities."""
@@ -274,7 +333,12 @@ def _finished(counter: WordCounter, sources: Sequence[Source]) -> Finished:
 
 
 def encode(
-    sources: Sequence[Source], folder: Path, vocab_path: Path, workers: int = 1, max_bytes: int | None = None
+    sources: Sequence[Source],
+    folder: Path,
+    vocab_path: Path,
+    workers: int = 1,
+    max_bytes: int | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[int]:
     """Read tokenised text once and write it as ids to `folder`, and its vocabulary to `vocab_path`.
 
@@ -288,11 +352,12 @@ def encode(
         workers: threads that number words; the outputs are the same for any number.
         max_bytes: the memory that the vocabulary may take; beyond it the rarest words so far are dropped and get the
             id after all others.
+        cluster: see `WordCounter`.
 
     Raises:
         W2VError: when a source cannot be read, there is no word, or the result cannot be written.
     """
-    counter = WordCounter(workers, max_bytes)
+    counter = WordCounter(workers, max_bytes, cluster)
     stamps = [source.stamp() for source in sources]
     with outputs.atomic_folder(folder) as temporary:
         with (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from w2vcli import checkpoint, encoding, engines, growing, loss, numbering, outputs, resources, wording
 from w2vcli.background import Background
-from w2vcli.cluster import maybe_connected
+from w2vcli.cluster import Cluster, maybe_connected
 from w2vcli.config import AUTO_HELDOUT, Config, as_config
 from w2vcli.corpus import Corpus
 from w2vcli.engines import cluster_engine
@@ -30,7 +30,7 @@ from w2vcli.provenance import Provenance, accepted_changes, differences, provena
 from w2vcli.resuming import Finished, Start, State, is_as_exact, is_up_to_date, to_go_on_from
 from w2vcli.run_directory import Event, RunDirectory
 from w2vcli.schedule import Schedule
-from w2vcli.sources import Source, expand, names, total_size
+from w2vcli.sources import STDIN, Source, expand, names, total_size
 from w2vcli.vocab import Vocab, model_bytes
 
 _LONG_PREPARATION = 1.0  # seconds; imports and kernels from the cache take less
@@ -365,7 +365,8 @@ class _Run:
         yield from self._wait(kernels)
         self._preparation.start()
         workers, max_bytes = self.config.word2vec.workers, self.config.train.vocab_bytes()
-        for read in encoding.encode(self.sources, self._new_corpus, self._new_vocab, workers, max_bytes):
+        there = yield from self._encoding_cluster()
+        for read in encoding.encode(self.sources, self._new_corpus, self._new_vocab, workers, max_bytes, there):
             yield {"event": "encode", "bytes": read, "total": total}
             if self.should_stop():
                 self._stopped = True
@@ -375,6 +376,16 @@ class _Run:
             yield from self._wait(self._preparation)  # two threads that import Gensim would wait for each other
             old = self.base.read(self.config.word2vec)
             growing.merge(self.base, self.base.vocab(old), self._new_corpus, self._new_vocab)
+
+    def _encoding_cluster(self) -> Generator[Event, None, Cluster | None]:
+        """Return the cluster whose nodes are to read the text, if there is one and they see it."""
+        first = self.sources[0]
+        if not isinstance(self.engine, ClusterEngine) or STDIN in (source.name for source in self.sources):
+            return None
+        if problem := self.engine.cluster.problem_with(first.name):
+            yield from _warnings([f"the text is encoded here, since not all nodes see it: {problem}"])
+            return None
+        return self.engine.cluster
 
     def _install_new_corpus(self) -> None:
         """Put the new corpus and its vocabulary in place; cut off in between, there is none and it is made again."""

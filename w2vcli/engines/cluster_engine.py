@@ -362,7 +362,7 @@ class ClusterEngine(Engine):
     def __init__(self, cluster: Cluster, choice: Choice, config: Config) -> None:
         if choice.name not in ON_CLUSTERS:
             raise ConfigError([f"train.engine: {choice.name} cannot train on a cluster; numba can"])
-        self._cluster, self._choice, self._config = cluster, choice, config
+        self.cluster, self._choice, self._config = cluster, choice, config
         self.capabilities = choice.engine.capabilities
         self.workers, self.threads = cluster.workers(config.train.cluster_workers)
         self._team: Team | None = None
@@ -386,7 +386,7 @@ class ClusterEngine(Engine):
     def _team_of(self, model: Any) -> Team:
         if self._team is None or self._model is not model:
             self._model = model
-            self._team = Team(self._cluster, self._choice.name, self._config, self.workers, self.threads, model)
+            self._team = Team(self.cluster, self._choice.name, self._config, self.workers, self.threads, model)
         return self._team
 
     def sync(self, model: Any) -> None:
