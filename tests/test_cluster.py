@@ -330,5 +330,5 @@ def test_the_same_ids_as_here(real: Any, texts: list[str], tmp_path: Path, max_b
 def test_a_file_that_a_node_does_not_see(real: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("some text")
     with connected(real.address) as on:
-        assert on.problem_with(str(tmp_path / "a.txt")) is None
-        assert "is another file there" in str(on.problem_with("/proc/self/status"))
+        assert on.problem_with([str(tmp_path / "a.txt")]) is None
+        assert "is another file there" in str(on.problem_with([str(tmp_path / "a.txt"), "/proc/self/status"]))

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 NODES = 3
 WORDS = 120_000
 SETTINGS: dict[str, dict[str, Any]] = {
-    "word2vec": {"sg": 1, "vector_size": 16, "min_count": 1, "epochs": 2, "negative": 3},
+    "word2vec": {"sg": 1, "vector_size": 16, "min_count": 1, "epochs": 2, "negative": 3, "sample": 0},
     "train": {"block_words": 30_000, "sync_words": 2_000, "heldout": 100, "checkpoint_every": "60000 words"},
 }
 
@@ -58,6 +58,11 @@ def bits(run: Path) -> str:
     return hashlib.sha256(model.wv.vectors.tobytes() + model.syn1neg.tobytes()).hexdigest()
 
 
+def trained(events: list[dict[str, Any]]) -> int:
+    """Return how many words were trained: with `sample: 0`, all of them, each as often as there are epochs."""
+    return int([event for event in events if event["event"] == "block"][-1]["trained_words"])
+
+
 @pytest.fixture(scope="module")
 def undisturbed(real: Any, text: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """What a run becomes that nothing happens to."""
@@ -66,7 +71,7 @@ def undisturbed(real: Any, text: Path, tmp_path_factory: pytest.TempPathFactory)
     start = next(event for event in events if event["event"] == "start")
     about = start["cluster"]
     assert (about["workers"], about["threads"], about["sync_words"]) == (NODES, 1, 2000)
-    assert events[-1]["words"] == start["total_words"]
+    assert trained(events) == events[-1]["words"] == start["total_words"]
     return events[-1], bits(run)
 
 
@@ -93,10 +98,14 @@ def disturb(monkeypatch: pytest.MonkeyPatch, doom: Callable[[Team], None], numbe
 
 
 def kill(*actors: Any) -> None:
+    send(signal.SIGKILL, *actors)
+
+
+def send(number: int, *actors: Any) -> None:
     import ray
 
     for pid in ray.get([actor.__ray_call__.remote(lambda _: os.getpid()) for actor in actors]):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 @pytest.mark.parametrize("what", ["_members", "_mergers"])
@@ -108,6 +117,21 @@ def test_a_lost_process_changes_nothing(
     last = training.train(text, tmp_path / "run", settings(), cluster=real.address)
     assert done == [NODES]
     assert (last["words"], last["loss"]) == (undisturbed[0]["words"], undisturbed[0]["loss"])
+    assert bits(tmp_path / "run") == undisturbed[1]
+
+
+@pytest.mark.parametrize("what", ["_members", "_mergers"])
+def test_one_that_hangs_is_replaced(
+    real: Any, undisturbed: tuple[dict[str, Any], str], text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:  # fmt: skip
+    def hang(team: Team) -> None:
+        team._patience, team._slowest = 0.6, 0.0
+        send(signal.SIGSTOP, getattr(team, what)[0])
+
+    done = disturb(monkeypatch, hang, 7)
+    training.train(text, tmp_path / "run", settings(), cluster=real.address)
+    assert done == [NODES]
     assert bits(tmp_path / "run") == undisturbed[1]
 
 
@@ -130,15 +154,15 @@ def test_other_workers_go_on(real: Any, text: Path, tmp_path: Path) -> None:
     events = list(training.events(text, run, settings(cluster_workers=3), cluster=real.address))
     start = next(event for event in events if event["event"] == "start")
     assert (start["cluster"]["workers"], start["done_words"] > 0) == (3, True)
-    assert events[-1]["words"] == start["total_words"]
+    assert trained(events) == events[-1]["words"] == start["total_words"]
 
 
 def test_a_lost_node_leaves_the_others_to_it(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_engine, "_REST", 0.2)
     with running(2) as real:
         lost = disturb(monkeypatch, lambda team: real.remove_node(real.worker_nodes.copy().pop(), False), 7)
-        last = training.train(text, tmp_path / "run", settings(), cluster=real.address)
-        assert (lost, last["event"]) == ([2], "done")
+        events = list(training.events(text, tmp_path / "run", settings(), cluster=real.address))
+        assert (lost, trained(events)) == ([2], events[-1]["words"])
         assert len(real.worker_nodes) == 1
 
 
@@ -151,7 +175,7 @@ def test_all_are_lost(real: Any, text: Path, tmp_path: Path, monkeypatch: pytest
     events = list(training.events(text, run, settings()))  # here, this time
     start = next(event for event in events if event["event"] == "start")
     assert start["done_words"] > 0
-    assert events[-1]["words"] == start["total_words"]
+    assert trained(events) == events[-1]["words"] == start["total_words"]
 
 
 def test_what_cannot_be_trained_there(real: Any, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

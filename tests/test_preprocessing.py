@@ -453,11 +453,11 @@ def test_shards_replace_no_input(tmp_path: Path) -> None:
     assert read(tmp_path / "out-00001.txt") == "Some words.\n"
 
 
-@pytest.mark.parametrize("name", ["in", "in/*.txt"])
+@pytest.mark.parametrize("name", ["in", "in/*.txt", "**/*.txt", "in/**/[b]*"])
 def test_an_output_that_the_next_run_would_read_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("Some words.\n")
-    with pytest.raises(W2VError, match=r"b\.txt: would be an input the next time, of .*/in"):
+    with pytest.raises(W2VError, match=r"b\.txt: would be an input the next time, of "):
         preprocess(tmp_path / name, tmp_path / "in" / "b.txt")
     preprocess(tmp_path / "in" / "*.txt", tmp_path / "in" / "b.tokens")
     preprocess(tmp_path / "in" / "a.txt", tmp_path / "in" / "b.txt")

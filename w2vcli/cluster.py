@@ -62,6 +62,7 @@ def connected(address: str) -> Iterator[Cluster]:
         raise ConfigError(["--cluster needs Ray, which is not installed: pip install 'w2vcli[ray]'"]) from error
     _knock(address)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of what nobody asks for any more
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of what will change some day
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", namespace="w2vcli")
@@ -115,26 +116,29 @@ class Cluster:
         """Return how many workers to have, and with how many cores each: as many as all can have.
 
         Args:
-            wanted: how many; if not given, as many as there are nodes.
+            wanted: how many; if not given, one for each node, with as many cores as the smallest has.
 
         Raises:
             ConfigError: when there are not so many cores.
         """
         cores = [int(node["Resources"]["CPU"]) for node in _nodes()]
-        number = wanted or len(cores)
+        if wanted is None:
+            return len(cores), min(cores)
         for each in range(max(cores), 0, -1):
-            if sum(of_node // each for of_node in cores) >= number:
-                return number, each
-        raise ConfigError([f"train.cluster_workers: {number}, but the cluster has {sum(cores)} cores"])
+            if sum(of_node // each for of_node in cores) >= wanted:
+                return wanted, each
+        raise ConfigError([f"train.cluster_workers: {wanted}, but the cluster has {sum(cores)} cores"])
 
-    def problem_with(self, place: str) -> str | None:
-        """Return why a node cannot read a file as this process can, or None if all can."""
+    def problem_with(self, places: Iterable[str]) -> str | None:
+        """Return why a node cannot read one of some files as this process can, or None if all nodes can read all."""
         import ray
 
-        seen = [_Seen.here(place)]
-        with self._translated():
+        seen = [_Seen.here(place) for place in places]
+        try:
             asked = [ray.remote(_said).options(**_on(node)).remote(seen) for node in _nodes()]
             return next((problem for _, _, unseen in ray.get(asked) for problem in unseen), None)
+        except ray.exceptions.RayError as error:
+            return _reason(error)
 
     def free_cores(self) -> float:
         """Return how many cores nobody uses."""

@@ -321,12 +321,17 @@ class Train(_Section):
         ge=1,
     )
     cluster_workers: int | None = _setting(
-        None, "Of a cluster: workers that train, each with its own copy of the model; null: one a node.", ge=1, le=4096
+        None,
+        "Of a cluster: workers that train, each with its own copy of the model; null: one a node, all with as many "
+        "cores as the smallest node has.",
+        ge=1,
+        le=4096,
     )
     sync_words: int | None = _setting(
         None,
         "Of a cluster: words that a worker trains before the changes of all are put together (those of frequent words "
-        "five times as often); null: 200000 divided by the workers. More is less traffic, less is better vectors.",
+        "five times as often), no more than all find in a block; null: 200000 divided by the workers, 5000 at least. "
+        "More is less traffic, less is better vectors.",
         "10_000 to 100_000",
         ge=1000,
     )

@@ -13,7 +13,7 @@ from w2vcli import __version__
 from w2vcli.config import Config, yaml_scalar
 
 # What may differ between two starts of one run: it changes no vector, or only which of equally good ones, or how long
-# training goes on, or what is made of its end.
+# training goes on, or what is made of its end; or it is about the cluster that happens to be there.
 _FREE = {
     "word2vec.workers",
     "train.average_base",

@@ -379,10 +379,11 @@ class _Run:
 
     def _encoding_cluster(self) -> Generator[Event, None, Cluster | None]:
         """Return the cluster whose nodes are to read the text, if there is one and they see it."""
-        first = self.sources[0]
-        if not isinstance(self.engine, ClusterEngine) or STDIN in (source.name for source in self.sources):
+        one_of_a_folder = {str(Path(source.name).parent): source.name for source in self.sources}
+        is_for_several = len(self.sources) > 1 and STDIN not in one_of_a_folder.values()
+        if not isinstance(self.engine, ClusterEngine) or not is_for_several:
             return None
-        if problem := self.engine.cluster.problem_with(first.name):
+        if problem := self.engine.cluster.problem_with(one_of_a_folder.values()):
             yield from _warnings([f"the text is encoded here, since not all nodes see it: {problem}"])
             return None
         return self.engine.cluster

@@ -18,7 +18,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from w2vcli import __version__
 from w2vcli.cluster import Cluster, here
@@ -34,11 +33,12 @@ _STEPS = 5  # in a round: exchanges of hot rows
 _ALL_WORDS, _LEAST_WORDS = 200_000, 5_000  # that all workers, and each, train in a round
 _SHARD_BYTES = 1 << 25  # that a worker sends in a round, for which there is one merger
 _ATTEMPTS = 20  # at one round
-_PATIENCE = 60.0  # seconds that a round may take beyond _SLOW times what the slowest one took
+_PATIENCE = 30.0  # seconds that a step may take beyond _SLOW times what the slowest round took
 _SLOW = 5
 _START = 120.0  # seconds that a worker has to begin, with all its imports
 _REST, _LOOK = 5.0, 0.1  # seconds that cores of a lost worker may take to be free again; and between two looks
-_PAUSE = 300.0  # seconds before workers are begun again, where there was no room for them
+_RESTART = 30.0  # seconds that one has while others wait for it
+_PAUSE = 600.0  # seconds before workers are begun again, where there was no room for them
 _DELTA_BYTES = {"float32": 4, "float16": 2}
 
 
@@ -140,14 +140,13 @@ class Team:
         self._prepared_with, self._threads = (__version__, engine, config), threads
         self._shared_rule = ray.put(Rule.of(model, round_words(config, size) / _STEPS))
         self._about = ray.put(About.of(model))
-        merger = ray.remote(_Merger).options(
-            num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD"
-        )
+        self._merger = ray.remote(_Merger).options(num_cpus=0, max_restarts=0, scheduling_strategy="SPREAD")
         shards = min(size, 1 + estimate(model, config, size, threads)["sent_bytes"] // _SHARD_BYTES)
-        self._mergers = [merger.remote() for _ in range(shards)]
+        self._mergers = [self._merger.remote() for _ in range(shards)]
         self._members: list[Any] = []
         self._token = Token(0, 0)
         self._slowest = 0.0
+        self._patience = _PATIENCE
         self._fill_after = 0.0
         self._fill(ray.put(model.wv.vectors), ray.put(model.syn1neg))
         if not self._members:
@@ -161,8 +160,12 @@ class Team:
 
     def _fill(self, inputs: Any, outputs: Any) -> None:
         """Begin workers until there are as many as there can be, with replicas of these matrices."""
-        made = [self._worker.remote() for _ in range(self._size - len(self._members))]
-        ready = self._well({worker.prepare.remote(*self._prepared_with): worker for worker in made}, _START)
+        missing = self._size - len(self._members)
+        if self._members:  # who wait
+            missing = min(missing, int(self._cluster.free_cores() // self._threads))
+        made = [self._worker.remote() for _ in range(missing)]
+        seconds = _RESTART if self._members else _START
+        ready = self._well({worker.prepare.remote(*self._prepared_with): worker for worker in made}, seconds)
         arguments = self._threads, self._shared_rule, len(self._mergers), self._dtype, self._token
         begun = {worker.begin.remote(self._about, inputs, outputs, *arguments): worker for worker in ready}
         well = self._well(begun, _START)
@@ -253,20 +256,39 @@ class Team:
             ]
             applied = [member.apply.remote(self._token, *merged) for member in members]
             received += applied
-        patience = _PATIENCE + _SLOW * self._slowest
         try:
-            sizes = self._ray.get(received, timeout=patience)
-            said = self._ray.get(about, timeout=patience)
-        except (self._ray.exceptions.RayError, self._ray.exceptions.GetTimeoutError) as error:
+            sizes = self._ray.get(received, timeout=self._patience * len(steps) + _SLOW * self._slowest)
+            said = self._ray.get(about)
+        except self._ray.exceptions.GetTimeoutError:
+            self._end_those_that_hang(about)
+            return None
+        except self._ray.exceptions.RayError as error:
             self._raise_if_ours(error)
             return None
         self.traffic.received += sum(sizes)
         self.traffic.sent += sum(size for _, size in said)
         return sum(int(trained) for trained, _ in said)
 
+    def _end_those_that_hang(self, about: list[Any]) -> None:
+        """End the workers for which the others wait, if it is not the mergers, which are ended anyway.
+
+        Args:
+            about: what each worker was to say after each step.
+        """
+        done = set(self._ray.wait(about, num_returns=len(about), timeout=0)[0])
+        size = len(self._members)
+        for first in range(0, len(about), size):
+            late = [place for place in range(size) if about[first + place] not in done]
+            if late:
+                if len(late) < size:  # else they all wait for a merger
+                    self._end(self._members[place] for place in late)
+                return
+
     def _mend(self) -> None:
         """Have all go back to the beginning of the round, and others in the place of those that cannot."""
-        before = self._members
+        before, mergers = self._members, self._mergers
+        self._mergers = [self._merger.remote() for _ in mergers]
+        self._end(mergers)
         self._members = self._well({member.go_back.remote(self._token): member for member in before}, _PATIENCE)
         self._end(member for member in before if member not in self._members)
         if not self._members:
@@ -307,6 +329,7 @@ class _Round:
     """What is to be trained in a round, and with which learning rates."""
 
     block: Block
+    vocabulary: int
     alpha_start: float
     alpha_end: float
     seed: tuple[int, ...]
@@ -318,7 +341,7 @@ class _Round:
         fall = self.alpha_end - self.alpha_start
         for number, block in enumerate(blocks):
             begin, done = done, done + len(block)
-            parts = [_own(part) for part in cut(block, workers)]
+            parts = [part.gathered(self.vocabulary) for part in cut(block, workers)]
             yield _Step(
                 parts,
                 self.alpha_start + fall * begin / total,
@@ -333,15 +356,6 @@ def cut(block: Block, parts: int) -> list[Block]:
     places = np.searchsorted(before, np.arange(1, parts) * before[-1] / parts)
     bounds = [0, *places.tolist(), len(block.starts)]
     return [Block(block.ids, block.starts[first:last], block.ends[first:last]) for first, last in pairwise(bounds)]
-
-
-def _own(block: Block) -> Block:
-    """Return a block with no other ids than those of its sentences: what is to be sent."""
-    lengths = block.ends - block.starts
-    after = np.cumsum(lengths)
-    before: NDArray[np.int64] = after - lengths
-    places = np.repeat(block.starts - before, lengths) + np.arange(int(lengths.sum()))
-    return Block(block.ids[places], before, after)
 
 
 # ---------------------------------------------------------------- the engine
@@ -361,18 +375,20 @@ class ClusterEngine(Engine):
 
     def __init__(self, cluster: Cluster, choice: Choice, config: Config) -> None:
         if choice.name not in ON_CLUSTERS:
-            raise ConfigError([f"train.engine: {choice.name} cannot train on a cluster; numba can"])
+            why = f" ({choice.reason})" if choice.reason else ""
+            raise ConfigError([f"train.engine: {choice.name}{why} cannot train on a cluster; numba can"])
         self.cluster, self._choice, self._config = cluster, choice, config
         self.capabilities = choice.engine.capabilities
         self.workers, self.threads = cluster.workers(config.train.cluster_workers)
         self._team: Team | None = None
         self._model: Any = None
+        self._is_synced = True
 
     def train_block(
         self, model: Any, block: Block, alpha_start: float, alpha_end: float, rng: np.random.Generator
     ) -> int:
         """Train on one block; see `Engine.train_block`."""
-        team = self._team_of(model)
+        team, self._is_synced = self._team_of(model), False
         seed = int(rng.integers(2**63))
         rounds = max(1, round(len(block) / (round_words(self._config, self.workers) * self.workers)))
         total, done, trained = max(len(block), 1), 0, 0
@@ -380,7 +396,7 @@ class ClusterEngine(Engine):
         for number, part in enumerate(cut(block, rounds)):
             begin, done = done, done + len(part)
             alphas = alpha_start + fall * begin / total, alpha_start + fall * done / total
-            trained += team.train(_Round(part, *alphas, (seed, number)))
+            trained += team.train(_Round(part, len(model.wv.vectors), *alphas, (seed, number)))
         return trained
 
     def _team_of(self, model: Any) -> Team:
@@ -391,11 +407,12 @@ class ClusterEngine(Engine):
 
     def sync(self, model: Any) -> None:
         """Fetch the model from a worker."""
-        if self._team is not None and self._model is model:
+        if self._team is not None and self._model is model and not self._is_synced:
             inputs, outputs = self._team.matrices()
             model.wv.vectors[:] = inputs
             model.syn1neg[:] = outputs
             model.wv.norms = None
+            self._is_synced = True
 
     @property
     def traffic(self) -> Traffic:
@@ -414,11 +431,12 @@ def choice_on(cluster: Cluster, choice: Choice, config: Config) -> tuple[Choice,
 
 
 def round_words(config: Config, workers: int) -> int:
-    """Return how many words each of so many workers trains in a round.
+    """Return about how many words each of so many workers trains in a round, no more than there are in a block.
 
     Unless it is set, fewer for more workers: what the vectors suffer from is what all have trained without the others.
     """
-    return config.train.sync_words or max(_ALL_WORDS // workers, _LEAST_WORDS)
+    wanted = config.train.sync_words or max(_ALL_WORDS // workers, _LEAST_WORDS)
+    return max(1, min(wanted, config.train.block_words // workers))
 
 
 ON_CLUSTERS = ("numba",)
@@ -429,7 +447,7 @@ def estimate(model: Any, config: Config, workers: int, threads: int) -> dict[str
     """Return what training on a cluster takes.
 
     Its workers, the threads and the memory of each, the words that it trains in a round, and the bytes that it sends
-    and receives in one.
+    and receives in one, at the most.
     """
     train, rows = config.train, len(model.wv.expandos["count"])
     matrices = 2 * rows * model.vector_size * 4

@@ -89,6 +89,8 @@ class Rule:
 
     rates: tuple[Floats, Floats]
     is_hot: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    draws: Floats | None = None
+    """Of output rows: how often a word of text has them stepped where contexts share their noise; if not as `rates`."""
     tau: float = TAU
 
     @classmethod
@@ -100,16 +102,18 @@ class Rule:
         examples = kept * (around if model.sg else 1)  # in which the word is the positive one
         noise = noise_probabilities(counts, model.ns_exponent)
         rates = kept * around, examples + examples.sum() * model.negative * noise
-        return cls(rates, (rates[0] * step_words > HOT_UPDATES, rates[1] * step_words > HOT_UPDATES))
+        is_hot = rates[0] * step_words > HOT_UPDATES, rates[1] * step_words > HOT_UPDATES
+        return cls(rates, is_hot, examples + kept.sum() * model.negative * noise)
 
     def hot(self) -> tuple[Rows, Rows]:
         """Return the hot rows of each matrix."""
         return np.flatnonzero(self.is_hot[0]).astype(np.int32), np.flatnonzero(self.is_hot[1]).astype(np.int32)
 
     def exchanged(self, steps: int, step_words: float) -> float:
-        """Return how many rows of both matrices one worker's deltas of a round are expected to have."""
+        """Return how many rows of both matrices a worker's deltas of a round are expected to have, at the most."""
         found = 0.0
-        for rates, is_hot in zip(self.rates, self.is_hot, strict=True):
+        draws = self.rates[0], self.rates[1] if self.draws is None else self.draws
+        for rates, is_hot in zip(draws, self.is_hot, strict=True):
             found -= steps * np.expm1(-rates[is_hot] * step_words).sum()
             found -= np.expm1(-rates[~is_hot] * step_words * steps).sum()
         return float(found)

@@ -91,7 +91,8 @@ class Replica:
         """
         self._enter(token)
         rng = np.random.default_rng(work.seed)
-        trained = self._engine.train_block(self._model, work.block, work.alpha_start, work.alpha_end, rng)
+        block = Block(*(part.copy() for part in vars(work.block).values()))  # kernels are compiled for what is writable
+        trained = self._engine.train_block(self._model, block, work.alpha_start, work.alpha_end, rng)
         found = [self._deltas(matrix, None if is_last else self._hot[matrix]) for matrix in (0, 1)]
         shards = range(self._shards)
         return trained, [

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -298,6 +299,15 @@ def _expanded(inputs: Inputs, settings: Preprocess) -> tuple[list[Source], list[
     return expand(_several(inputs), not_text, accepted), not_text
 
 
+def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether a glob finds a path, both in their parts; `**` stands for any number of folders."""
+    if not pattern or not path:
+        return not pattern and not path
+    if pattern[0] == "**":
+        return _matches(path, pattern[1:]) or _matches(path[1:], pattern)
+    return fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
+
+
 def _several(inputs: Inputs) -> Sequence[str | Path]:
     return [inputs] if isinstance(inputs, str | Path) else inputs
 
@@ -328,5 +338,7 @@ def _refuse_overlap(inputs: Inputs, sources: Sequence[Source], output: str) -> N
     target = target.resolve()
     for name in map(str, _several(inputs)):
         place = Path(name).resolve()
-        if not is_url(name) and (target.is_relative_to(place) if place.is_dir() else target.match(str(place))):
+        if is_url(name) or place.is_file():
+            continue
+        if target.is_relative_to(place) if place.is_dir() else _matches(target.parts, place.parts):
             raise W2VError(f"{output}: would be an input the next time, of {name}", "write to another place")
